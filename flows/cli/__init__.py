@@ -1,0 +1,1 @@
+"""The `xtendflow` command, one module a command."""

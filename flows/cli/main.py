@@ -1,0 +1,23 @@
+"""The `xtendflow` command: its parts, and how errors become one line and an exit status."""
+
+import sys
+
+import typer
+
+from tasks.core.errors import XtendflowError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Sweeps the public XRISM-Xtend archive into analysis-ready products.",
+)
+
+
+def main() -> None:
+    """Run the command line: 0 done, 1 something failed, 2 bad input, 3 environment, 130 interrupted."""
+    try:
+        app()
+    except XtendflowError as exc:
+        typer.echo(f"xtendflow: {exc}", err=True)
+        sys.exit(exc.exit_status)

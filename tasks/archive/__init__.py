@@ -1,0 +1,1 @@
+"""Where data come from: catalogue, object store, layout, verification, simulated archive."""

@@ -1,0 +1,1 @@
+"""The native engine: the HEASoft tools' results from numpy and astropy."""

@@ -1,0 +1,1 @@
+"""What is kept: recipe, product names, fingerprints, manifest, store and ledger."""

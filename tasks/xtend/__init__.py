@@ -1,0 +1,1 @@
+"""The instrument: data classes, channels, geometry, regions and known traps."""

@@ -1,0 +1,67 @@
+"""Energy and PI channel of Xtend: the one place that turns one into the other."""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Literal, NamedTuple
+
+from tasks.core.errors import BadInput
+from tasks.core.identifiers import Band
+
+CHANNELS_PER_KEV = Decimal("166.7")
+EV_PER_CHANNEL = 6
+CHANNEL_COUNT = 4096
+
+Edges = Literal["shared", "disjoint"]
+
+
+class Channels(NamedTuple):
+    """A closed range of PI channels."""
+
+    low: int
+    high: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Channels":
+        """The range written `LO:HI`, both inclusive.
+
+        Raises
+        ------
+        BadInput
+            When the text is no range or runs downwards.
+        """
+        low, _, high = text.partition(":")
+        if not (low.strip().isdecimal() and high.strip().isdecimal()):
+            raise BadInput(f"{text!r} is not a channel range: give LO:HI, such as 100:334")
+        if int(low) > int(high):
+            raise BadInput(f"the channel range {text} is upside down: give LO:HI")
+        return cls(int(low), int(high))
+
+
+def channels(band: Band, edges: Edges = "shared") -> Channels:
+    """The channels of a band: floor(166.7·E) to ceil(166.7·E), both inclusive, in decimal arithmetic.
+
+    Parameters
+    ----------
+    band : Band
+        Bounds in keV.
+    edges : {"shared", "disjoint"}
+        Neighbouring bands share their edge channels, or the upper one keeps them.
+
+    Raises
+    ------
+    BadInput
+        When no channel is left, or the band lies outside the detector's range.
+    """
+    low = _rounded(band.low, ROUND_FLOOR)
+    high = _rounded(band.high, ROUND_CEILING) if edges == "shared" else _rounded(band.high, ROUND_FLOOR) - 1
+    if high < low or low >= CHANNEL_COUNT:
+        raise BadInput(f"the band {band} keV holds no channel of 0–{CHANNEL_COUNT - 1}")
+    return Channels(low, min(high, CHANNEL_COUNT - 1))
+
+
+def energies_kev(selection: Channels) -> tuple[float, float]:
+    """True bounds in keV of a range of channels on the 6 eV grid of the RMF."""
+    return selection.low * EV_PER_CHANNEL / 1000, (selection.high + 1) * EV_PER_CHANNEL / 1000
+
+
+def _rounded(energy_kev: Decimal, rounding: str) -> int:
+    return int((energy_kev * CHANNELS_PER_KEV).to_integral_value(rounding))
