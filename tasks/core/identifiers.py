@@ -24,7 +24,7 @@ class _Identifier(str):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def parse(text: str) -> Self:
+        def parse(text: str) -> "_Identifier":
             try:
                 return cls(text)
             except BadInput as exc:
