@@ -101,22 +101,29 @@ class Product(ProductSpec):
 
 
 class StepRecord(_Part):
-    """How a step was done: its fingerprint, engine, versions and the exact calls."""
+    """How a step was done: its fingerprint, engine, versions, the exact calls, and what they told."""
 
     fingerprint: Sha256
     engine: str
     versions: dict[str, str]
     calls: tuple[dict[str, Any], ...]
     facts: dict[str, Any] = {}
+    cautions: tuple[Caution, ...] = ()
 
 
 class NotMade(_Part):
-    """Something the recipe asks for that is not there, and why."""
+    """Something the recipe asks for that is not there, and why.
+
+    Where the step itself found out, `name` and `fingerprint` say which product it was: as long as the
+    fingerprint stays, asking again would give the same answer.
+    """
 
     step: Step
     kind: Kind
     role: Role | None = None
     why: str
+    name: str | None = None
+    fingerprint: Sha256 | None = None
 
 
 class Manifest(_Part):

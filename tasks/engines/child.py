@@ -1,0 +1,41 @@
+"""The child process of the runner: does one call in the current directory and says how it went.
+
+Started as `python -P -m tasks.engines.child`. Reads `.call.json`, leaves `.report.json`.
+"""
+
+import importlib
+import json
+import sys
+import traceback
+from pathlib import Path
+
+from tasks.core.errors import XtendflowError
+from tasks.engines.call import Call, Report
+
+CALL_FILE = ".call.json"
+REPORT_FILE = ".report.json"
+
+
+def main() -> int:
+    """Run the call; 0 when it worked, 1 when it raised one of our errors (named in the report).
+
+    An unforeseen exception leaves no report: its traceback goes to the log and the exit status is Python's.
+    """
+    call = Call.model_validate_json(Path(CALL_FILE).read_bytes())
+    module, _, name = call.function.partition(":")
+    try:
+        answer = getattr(importlib.import_module(module), name)(**call.parameters)
+    except XtendflowError as exc:
+        traceback.print_exc()
+        _leave({"error": type(exc).__name__, "message": str(exc)})
+        return 1
+    _leave({"report": Report.model_validate(answer or {}).model_dump(mode="json")})
+    return 0
+
+
+def _leave(content: dict[str, object]) -> None:
+    Path(REPORT_FILE).write_text(json.dumps(content), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

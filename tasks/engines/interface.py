@@ -1,0 +1,64 @@
+"""What an engine is: it turns an order into calls, and knows its versions and its limits."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tasks.core.errors import BadInput
+from tasks.engines.call import Call
+from tasks.library.dataset import Dataset
+from tasks.library.manifest import Manifest, Product, Step
+from tasks.library.orders import Wanted
+
+
+@dataclass(frozen=True)
+class StepInputs:
+    """What a step can be made from.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Which one, its recipe and archive files.
+    manifest : Manifest or None
+        What the steps before have published; None before processing.
+    downloads : Path
+        The observation's folder of verified archive files.
+    locate : callable
+        Gives a local path of a published product.
+    """
+
+    dataset: Dataset
+    manifest: Manifest | None
+    downloads: Path
+    locate: Callable[[Product], Path]
+
+
+class Engine(Protocol):
+    """How steps are done."""
+
+    name: str
+
+    def versions(self) -> dict[str, str]:
+        """The versions that its products depend on."""
+
+    def can(self, step: Step) -> str | None:
+        """Why it cannot do a step; None when it can."""
+
+    def plan(self, step: Step, inputs: StepInputs, products: Sequence[Wanted]) -> list[Call]:
+        """The calls that make exactly these products of a step, in order."""
+
+
+def engine(name: str) -> Engine:
+    """The engine of a name; `auto` is the best one that is installed.
+
+    Raises
+    ------
+    BadInput
+        When there is no such engine.
+    """
+    from tasks.engines.native.engine import NativeEngine
+
+    if name not in ("auto", NativeEngine.name):
+        raise BadInput(f"there is no engine {name!r}: give auto or {NativeEngine.name}")
+    return NativeEngine()

@@ -1,0 +1,248 @@
+"""The native engine as a planner: which of its functions make which products."""
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from tasks.core.errors import SoftwareFault
+from tasks.engines.call import Call
+from tasks.engines.interface import StepInputs
+from tasks.library.dataset import recipe_hash
+from tasks.library.manifest import Kind, Manifest, Product, Role, Step
+from tasks.library.orders import Wanted
+
+NATIVE_VERSION = "1"
+"""Raised by hand when the results of this engine change in more than one step."""
+
+_MINUTES = 60.0
+
+
+class NativeEngine:
+    """Does every step with numpy and astropy in a child process, from the archive's cleaned events."""
+
+    name = "native"
+
+    def versions(self) -> dict[str, str]:
+        """Its own version; those of its libraries do not change a count."""
+        return {"native": NATIVE_VERSION}
+
+    def can(self, step: Step) -> str | None:
+        """It can do every step of this list."""
+        return None if step in _PLANS else f"the native engine has no step {step}"
+
+    def plan(self, step: Step, inputs: StepInputs, products: Sequence[Wanted]) -> list[Call]:
+        """One call: each step of this engine is one function."""
+        return [_PLANS[step](inputs, products)]
+
+
+def provenance() -> dict[str, str]:
+    """Versions of what computes, for the manifest."""
+    return {name: version(name) for name in ("xtendflow", "numpy", "astropy")}
+
+
+def _processing(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
+    files = inputs.dataset.inputs
+    sources = [*files.events, *([files.bad_pixels] if files.bad_pixels else [])]
+    local = {source: source.rpartition("/")[2] for source in sources}
+    # An adopted file keeps its name, so inputs lie in a folder of their own names.
+    linked = {f"in.{name}": str(inputs.downloads / source) for source, name in local.items()}
+    return Call(
+        function="tasks.engines.native.adoption:adopt",
+        parameters={
+            "obsid": inputs.dataset.obsid,
+            "dataclass": inputs.dataset.dataclass,
+            "events": [f"in.{local[name]}" for name in files.events],
+            "bad_pixels": f"in.{local[files.bad_pixels]}" if files.bad_pixels else None,
+            "adopted_names": {f"in.{local[item.spec.entry['source']]}": item.spec.name for item in products},
+        },
+        inputs=linked,
+        outputs=_names(products),
+        timeout=30 * _MINUTES,
+    )
+
+
+def _exposure(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
+    exposure = inputs.dataset.recipe.exposure
+    ehk = inputs.dataset.inputs.ehk
+    if ehk is None:
+        raise SoftwareFault("an exposure map was ordered without an EHK file")
+    events, bad_pixels = _products(inputs, Kind.EVENTS), _products(inputs, Kind.BAD_PIXELS)
+    return Call(
+        function="tasks.engines.native.exposure:make",
+        parameters={
+            "ehk": ehk.rpartition("/")[2],
+            "events": [product.name for product in events],
+            "bad_pixels": bad_pixels[0].name,
+            "maps": {str(item.spec.entry["binning"]): item.spec.name for item in products},
+            "delta_arcmin": exposure.delta_arcmin,
+            "numphi": exposure.numphi,
+            "recipe": recipe_hash(inputs.dataset.recipe),
+        },
+        inputs={
+            ehk.rpartition("/")[2]: str(inputs.downloads / ehk),
+            **_links(inputs, [*events, *bad_pixels]),
+        },
+        outputs=_names(products),
+        timeout=60 * _MINUTES,
+    )
+
+
+def _regions(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
+    recipe = inputs.dataset.recipe
+    events = _products(inputs, Kind.EVENTS)[0]
+    maps = _products(inputs, Kind.EXPOSURE_MAP, binning=1)
+    bad_pixels = [] if maps else [*_products(inputs, Kind.BAD_PIXELS)]
+    return Call(
+        function="tasks.engines.native.regions:choose",
+        parameters={
+            "obsid": inputs.dataset.obsid,
+            "name": _facts(inputs)["target"]["name"],
+            "events": events.name,
+            "target": _facts(inputs)["target"],
+            "exposure_map": maps[0].name if maps else None,
+            "bad_pixels": bad_pixels[0].name if bad_pixels else None,
+            "source_radius_arcmin": recipe.source.radius_arcmin,
+            "background": recipe.background.model_dump(mode="json"),
+            "names": {_region_key(item): item.spec.name for item in products},
+            "recipe": recipe_hash(recipe),
+        },
+        inputs=_links(inputs, [events, *maps, *bad_pixels]),
+        outputs=_names(products),
+        timeout=30 * _MINUTES,
+    )
+
+
+def _extraction(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
+    events = _products(inputs, Kind.EVENTS)
+    maps = _products(inputs, Kind.EXPOSURE_MAP, binning=1)
+    regions = {
+        role: _products(inputs, Kind.REGION, role, frame="skypix") for role in (Role.SOURCE, Role.BACKGROUND)
+    }
+    threshold = inputs.dataset.recipe.light_curves.exposure_threshold
+    return Call(
+        function="tasks.engines.native.extraction:extract",
+        parameters={
+            "events": [product.name for product in events],
+            "images": [
+                {"name": spec.name, "channels": spec.entry["channels"], "binning": spec.entry["binning"]}
+                for spec in _specs(products, Kind.IMAGE)
+            ],
+            "light_curves": [
+                {
+                    "name": spec.name,
+                    "channels": spec.entry["channels"],
+                    "region": regions[spec.role][0].name,
+                    "time_bin": spec.entry["time_bin"],
+                    "threshold": threshold,
+                }
+                for spec in _specs(products, Kind.LIGHT_CURVE)
+            ],
+            "spectra": [
+                {
+                    "name": spec.name,
+                    "region": regions[spec.role][0].name,
+                    "exposure_map": maps[0].name if maps else None,
+                }
+                for spec in _specs(products, Kind.SPECTRUM)
+            ],
+            "recipe": recipe_hash(inputs.dataset.recipe),
+        },
+        inputs=_links(inputs, [*events, *maps, *regions[Role.SOURCE], *regions[Role.BACKGROUND]]),
+        outputs=_names(products),
+        timeout=120 * _MINUTES,
+    )
+
+
+def _derived(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
+    rates = [_rate(inputs, spec) for spec in _specs(products, Kind.RATE_IMAGE)]
+    curves = [_net(inputs, spec) for spec in _specs(products, Kind.LIGHT_CURVE)]
+    spectrum = [product.name for product in _products(inputs, Kind.SPECTRUM, Role.SOURCE)]
+    grouped = [
+        {"name": spec.name, "spectrum": name, "minimum": inputs.dataset.recipe.spectra.group_minimum,
+         "rmf": None}
+        for spec in _specs(products, Kind.GROUPED_SPECTRUM)
+        for name in spectrum
+    ]  # fmt: skip
+    used = {
+        name
+        for item in (*rates, *curves, *grouped)
+        for key, name in item.items()
+        if key != "name" and isinstance(name, str)
+    }
+    manifest = _manifest(inputs)
+    return Call(
+        function="tasks.engines.native.derived:derive",
+        parameters={
+            "rate_images": rates,
+            "net_curves": curves,
+            "grouped": grouped,
+            "recipe": recipe_hash(inputs.dataset.recipe),
+        },
+        inputs=_links(inputs, [product for product in manifest.products if product.name in used]),
+        outputs=_names(products),
+        timeout=60 * _MINUTES,
+    )
+
+
+def _rate(inputs: StepInputs, spec: Any) -> dict[str, Any]:
+    band, binning = spec.entry["band"], spec.entry["binning"]
+    return {
+        "name": spec.name,
+        "image": _products(inputs, Kind.IMAGE, band=band, binning=binning)[0].name,
+        "exposure_map": _products(inputs, Kind.EXPOSURE_MAP, binning=binning)[0].name,
+        "minimum_fraction": inputs.dataset.recipe.exposure.minimum_fraction,
+    }
+
+
+def _net(inputs: StepInputs, spec: Any) -> dict[str, Any]:
+    curves = {
+        role: _products(inputs, Kind.LIGHT_CURVE, role, band=spec.entry["band"])[0].name
+        for role in (Role.SOURCE, Role.BACKGROUND)
+    }
+    spectra = {
+        f"{role}_spectrum": _products(inputs, Kind.SPECTRUM, role)[0].name
+        for role in (Role.SOURCE, Role.BACKGROUND)
+    }
+    return {"name": spec.name, **{str(role): name for role, name in curves.items()}, **spectra}
+
+
+def _manifest(inputs: StepInputs) -> Manifest:
+    if inputs.manifest is None:
+        raise SoftwareFault(f"{inputs.dataset.key} has not been processed")
+    return inputs.manifest
+
+
+def _facts(inputs: StepInputs) -> dict[str, Any]:
+    """What processing told of the events: target, nominal aspect, versions."""
+    return _manifest(inputs).steps[Step.PROCESSING].facts
+
+
+def _products(inputs: StepInputs, kind: Kind, role: Role | None = None, **entry: Any) -> tuple[Product, ...]:
+    return _manifest(inputs).find(kind, role, **entry)
+
+
+def _links(inputs: StepInputs, products: Sequence[Product]) -> dict[str, str]:
+    return {product.name: str(inputs.locate(product)) for product in products}
+
+
+def _names(products: Sequence[Wanted]) -> tuple[str, ...]:
+    return tuple(item.spec.name for item in products)
+
+
+def _specs(products: Sequence[Wanted], kind: Kind) -> list[Any]:
+    return [item.spec for item in products if item.spec.kind == kind]
+
+
+def _region_key(item: Wanted) -> str:
+    """What the function calls a region file: `source`, `source_pixels`, `calibration`."""
+    pixels = "_pixels" if item.spec.entry["frame"] == "skypix" else ""
+    return f"{item.spec.role}{pixels}"
+
+
+_PLANS: dict[Step, Callable[[StepInputs, Sequence[Wanted]], Call]] = {
+    Step.PROCESSING: _processing,
+    Step.EXPOSURE: _exposure,
+    Step.REGIONS: _regions,
+    Step.EXTRACTION: _extraction,
+    Step.DERIVED: _derived,
+}

@@ -1,0 +1,76 @@
+"""A dataset as the steps see it: which files, which recipe, which engine."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.core.identifiers import DataClass, ObsID
+from tasks.library.fingerprint import fingerprint
+from tasks.library.manifest import InputFile
+from tasks.library.recipe import Recipe
+from tasks.xtend.cautions import Caution
+
+
+class DatasetInputs(BaseModel):
+    """The verified archive files of a dataset, named relative to the observation's folder.
+
+    Parameters
+    ----------
+    events : tuple of str
+        Cleaned event files, in the order of their split counter.
+    bad_pixels, ehk : str or None
+        Bad-pixel image and extended housekeeping, where the archive has them.
+    inputs : tuple of InputFile
+        Size and hash of each.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    events: Annotated[tuple[str, ...], Field(min_length=1)]
+    bad_pixels: str | None = None
+    ehk: str | None = None
+    inputs: tuple[InputFile, ...]
+
+    def sha256(self, name: str) -> str:
+        """The hash of one of the files."""
+        return next(file.sha256 for file in self.inputs if file.name == name)
+
+
+class Dataset(BaseModel):
+    """One ObsID × one data class with everything that decides its products.
+
+    Parameters
+    ----------
+    obsid, dataclass : ObsID, DataClass
+        Which one.
+    recipe : Recipe
+        What to make.
+    inputs : DatasetInputs
+        From what.
+    engine : str
+        How: the engine's name, resolved at selection.
+    versions : dict
+        The engine's versions, part of every fingerprint.
+    cautions : tuple of Caution
+        What discovery noticed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    obsid: ObsID
+    dataclass: DataClass
+    recipe: Recipe
+    inputs: DatasetInputs
+    engine: str
+    versions: dict[str, str]
+    cautions: tuple[Caution, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The dataset's folder in the store: `{obsid}/{dataclass}`."""
+        return f"{self.obsid}/{self.dataclass}"
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """The hash that products carry in their RECIPE keyword."""
+    return fingerprint(recipe)
