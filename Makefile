@@ -1,0 +1,44 @@
+# Two commands do all the set-up: `make sweep` runs the main job, `make test` passes the tests.
+
+BIN := .venv/bin
+READY := .venv/.ready
+# The first interpreter that is new enough; PYTHON=/path/to/python overrides it.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+DATA := sweep-data
+DEMO := $(DATA)/archive
+WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+
+.PHONY: help sweep test test-system lint lock clean
+
+help:  ## Say what there is
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python"; exit 3; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+sweep: $(READY)  ## Sweep the embedded archive on a local Prefect server (KEEP=1 leaves the server up)
+	@$(BIN)/xtendflow demo-archive $(DEMO)
+	@$(BIN)/xtendflow sweep --archive $(DEMO) --catalogue $(DEMO)/xrismmastr.ecsv $(if $(KEEP),--keep-server)
+
+test: lint  ## Check style, types and behaviour, offline
+	$(BIN)/pytest -n $(WORKERS) -m "not system"
+
+test-system: $(READY)  ## Whole commands, servers, a browser, kills
+	$(BIN)/pytest -n $(WORKERS) -m system
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock:  ## Renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		--extra postgresql --group dev pyproject.toml -o requirements.lock
+
+clean:  ## Remove the environment and everything that sweeps wrote
+	rm -rf .venv $(DATA)

@@ -1,0 +1,209 @@
+"""The standing local Prefect server of the embedded default.
+
+A sweep's failures must stay visible, and an ephemeral server loses records when its flow ends; so a real
+one is started, shared by every sweep on this data directory, and stopped by the last one that leaves.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import httpx
+
+from tasks.core.errors import EnvironmentFault
+from tasks.core.settings import Settings
+
+_READY_SECONDS = 90
+_STOP_SECONDS = 15
+
+_QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+_SERVER = {
+    **_QUIET,
+    # With the defaults the record of task runs lags tens of seconds behind a sweep.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+}
+_CLIENT = {
+    **_QUIET,
+    # People read our own lines; Prefect's go to its API, where the UI shows them.
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A healthy Prefect server.
+
+    Parameters
+    ----------
+    api : str
+        Address of its API.
+    pid : int or None
+        Its process, where it is one of ours.
+    """
+
+    api: str
+    pid: int | None = None
+
+    @property
+    def ui(self) -> str:
+        """Address of its pages."""
+        return self.api.removesuffix("/api")
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """Variables for a process whose flows report to this server."""
+        return {**os.environ, **_CLIENT, "PREFECT_HOME": str(home), "PREFECT_API_URL": self.api}
+
+
+@contextlib.contextmanager
+def prefect_server(settings: Settings, *, keep: bool = False) -> Iterator[Server]:
+    """A healthy Prefect server: that of `PREFECT_API_URL`, or the embedded one.
+
+    Parameters
+    ----------
+    settings : Settings
+        Says where the embedded server has its home.
+    keep : bool
+        Leave the embedded server running at the end.
+
+    Raises
+    ------
+    EnvironmentFault
+        When the server given is not reachable, or the embedded one does not get healthy.
+    """
+    given = os.environ.get("PREFECT_API_URL")
+    if given:
+        server = Server(given.rstrip("/"))
+        if not is_healthy(server):
+            raise EnvironmentFault(f"the Prefect server at {given} (PREFECT_API_URL) does not answer")
+        yield server
+        return
+    with _embedded(settings.prefect_home, keep) as server:
+        yield server
+
+
+def is_healthy(server: Server) -> bool:
+    """Whether the server answers its health check."""
+    try:
+        return httpx.get(f"{server.api}/health", timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@contextlib.contextmanager
+def _embedded(home: Path, keep: bool) -> Iterator[Server]:
+    """Share the server of `home`: the first user starts it, the last one stops it."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        users = (home / "users.lock").open("a")
+    except OSError as exc:
+        raise EnvironmentFault(f"the Prefect server's home {home} cannot be made: {exc.strerror}") from exc
+    with users:
+        with _exclusive(home):
+            server = _running(home) or _start(home)
+            fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            yield server
+        finally:
+            with _exclusive(home):
+                if not keep and _is_last(users):
+                    _stop(server)
+                    (home / "server.json").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _exclusive(home: Path) -> Iterator[None]:
+    """One process at a time starts or stops the server."""
+    with (home / "server.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_last(users: IO[str]) -> bool:
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _running(home: Path) -> Server | None:
+    """The server that another process left or uses; None when there is none that answers."""
+    try:
+        server = Server(**json.loads((home / "server.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return server if is_healthy(server) else None
+
+
+def _start(home: Path) -> Server:
+    port = _free_port()
+    with (home / "server.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            env={**os.environ, **_SERVER, "PREFECT_HOME": str(home)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            # An interrupted sweep must not take the server down before its own end is recorded.
+            start_new_session=True,
+        )
+    server = Server(f"http://127.0.0.1:{port}/api", process.pid)
+    try:
+        _wait_until_healthy(server, process, home)
+    except BaseException:
+        _stop(server)
+        raise
+    record = {"api": server.api, "pid": server.pid}
+    (home / "server.json").write_text(json.dumps(record), encoding="utf-8")
+    return server
+
+
+def _wait_until_healthy(server: Server, process: subprocess.Popen[bytes], home: Path) -> None:
+    give_up = time.monotonic() + _READY_SECONDS
+    while not is_healthy(server):
+        if process.poll() is not None or time.monotonic() > give_up:
+            raise EnvironmentFault(f"the Prefect server did not start; see {home / 'server.log'}")
+        time.sleep(0.2)
+
+
+def _stop(server: Server) -> None:
+    """End the server's whole process group, politely at first."""
+    if server.pid is None:
+        return
+    give_up = time.monotonic() + _STOP_SECONDS
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(server.pid, number)
+        while _is_alive(server.pid) and time.monotonic() < give_up:
+            time.sleep(0.1)
+        if not _is_alive(server.pid):
+            return
+
+
+def _is_alive(pid: int) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    try:
+        os.killpg(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
