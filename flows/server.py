@@ -112,7 +112,7 @@ def _embedded(home: Path, keep: bool) -> Iterator[Server]:
         raise EnvironmentFault(f"the Prefect server's home {home} cannot be made: {exc.strerror}") from exc
     with users:
         with _exclusive(home):
-            server = _running(home) or _start(home)
+            server = running(home) or _start(home)
             fcntl.flock(users, fcntl.LOCK_SH)
         try:
             yield server
@@ -139,7 +139,7 @@ def _is_last(users: IO[str]) -> bool:
     return True
 
 
-def _running(home: Path) -> Server | None:
+def running(home: Path) -> Server | None:
     """The server that another process left or uses; None when there is none that answers."""
     try:
         server = Server(**json.loads((home / "server.json").read_text(encoding="utf-8")))

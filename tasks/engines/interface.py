@@ -40,13 +40,20 @@ class Engine(Protocol):
     name: str
 
     def versions(self) -> dict[str, str]:
-        """The versions that its products depend on."""
+        """The versions that its products depend on: part of every fingerprint."""
+        ...
+
+    def provenance(self) -> dict[str, str]:
+        """Further versions worth recording, which do not make a product stale."""
+        ...
 
     def can(self, step: Step) -> str | None:
         """Why it cannot do a step; None when it can."""
+        ...
 
     def plan(self, step: Step, inputs: StepInputs, products: Sequence[Wanted]) -> list[Call]:
         """The calls that make exactly these products of a step, in order."""
+        ...
 
 
 def engine(name: str) -> Engine:

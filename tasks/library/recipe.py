@@ -1,6 +1,5 @@
 """What to make: the recipe, a frozen and validated model read from TOML and shown as a form."""
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tasks.core.errors import BadInput
 from tasks.core.identifiers import Band
+from tasks.core.words import in_words
 from tasks.xtend.channels import Edges, channels
 
 Bands = Annotated[tuple[Band, ...], Field(description="Energy bands in keV, each written LOW-HIGH.")]
@@ -144,12 +144,5 @@ def read_recipe(path: Path) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise BadInput(f"the recipe {path} is no TOML: {exc}") from exc
     except ValidationError as exc:
-        raise BadInput(f"the recipe {path} does not hold: {_in_words(exc)}") from exc
+        raise BadInput(f"the recipe {path} does not hold: {in_words(exc)}") from exc
 
-
-def _in_words(error: ValidationError) -> str:
-    """Validation errors as one line: where, and what is wrong."""
-    return "; ".join(
-        f"{'.'.join(map(str, item['loc'])) or 'recipe'}: {re.sub('^Value error, ', '', item['msg'])}"
-        for item in error.errors()
-    )

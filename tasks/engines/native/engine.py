@@ -8,7 +8,7 @@ from tasks.core.errors import SoftwareFault
 from tasks.engines.call import Call
 from tasks.engines.interface import StepInputs
 from tasks.library.dataset import recipe_hash
-from tasks.library.manifest import Kind, Manifest, Product, Role, Step
+from tasks.library.manifest import Kind, Manifest, Product, ProductSpec, Role, Step
 from tasks.library.orders import Wanted
 
 NATIVE_VERSION = "1"
@@ -26,6 +26,10 @@ class NativeEngine:
         """Its own version; those of its libraries do not change a count."""
         return {"native": NATIVE_VERSION}
 
+    def provenance(self) -> dict[str, str]:
+        """Versions of the project and of the libraries that compute."""
+        return {name: version(name) for name in ("xtendflow", "numpy", "astropy")}
+
     def can(self, step: Step) -> str | None:
         """It can do every step of this list."""
         return None if step in _PLANS else f"the native engine has no step {step}"
@@ -33,11 +37,6 @@ class NativeEngine:
     def plan(self, step: Step, inputs: StepInputs, products: Sequence[Wanted]) -> list[Call]:
         """One call: each step of this engine is one function."""
         return [_PLANS[step](inputs, products)]
-
-
-def provenance() -> dict[str, str]:
-    """Versions of what computes, for the manifest."""
-    return {name: version(name) for name in ("xtendflow", "numpy", "astropy")}
 
 
 def _processing(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
@@ -184,7 +183,7 @@ def _derived(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
     )
 
 
-def _rate(inputs: StepInputs, spec: Any) -> dict[str, Any]:
+def _rate(inputs: StepInputs, spec: ProductSpec) -> dict[str, Any]:
     band, binning = spec.entry["band"], spec.entry["binning"]
     return {
         "name": spec.name,
@@ -194,7 +193,7 @@ def _rate(inputs: StepInputs, spec: Any) -> dict[str, Any]:
     }
 
 
-def _net(inputs: StepInputs, spec: Any) -> dict[str, Any]:
+def _net(inputs: StepInputs, spec: ProductSpec) -> dict[str, Any]:
     curves = {
         role: _products(inputs, Kind.LIGHT_CURVE, role, band=spec.entry["band"])[0].name
         for role in (Role.SOURCE, Role.BACKGROUND)
@@ -229,7 +228,7 @@ def _names(products: Sequence[Wanted]) -> tuple[str, ...]:
     return tuple(item.spec.name for item in products)
 
 
-def _specs(products: Sequence[Wanted], kind: Kind) -> list[Any]:
+def _specs(products: Sequence[Wanted], kind: Kind) -> list[ProductSpec]:
     return [item.spec for item in products if item.spec.kind == kind]
 
 

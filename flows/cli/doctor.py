@@ -1,0 +1,201 @@
+"""`xtendflow doctor`: what is installed and reachable, and what to do about what is not."""
+
+import json
+import os
+import platform
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tasks.core.errors import EnvironmentFault, XtendflowError
+from tasks.core.settings import Settings
+
+_FREE_GB = 20
+
+
+class Verdict(StrEnum):
+    """How a finding is to be taken."""
+
+    GOOD = "good"
+    ABSENT = "absent"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Parameters
+    ----------
+    what : str
+        Its name.
+    verdict : Verdict
+        `absent` is fine with the embedded default, `broken` is not.
+    detail : str
+        What was found.
+    advice : str
+        What to do about it; empty when it is good.
+    """
+
+    what: str
+    verdict: Verdict
+    detail: str
+    advice: str = ""
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Say what is installed and reachable, and what to do about what is not.
+
+    Ends with status 3 when something that every sweep needs is broken.
+    """
+    from flows.cli.options import read_settings
+
+    settings = read_settings()
+    findings = [_python(), *_heasoft(), _prefect_server(settings), _disk(settings), _store(settings)]
+    findings += [_ledger(settings), _sources(settings)]
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _show(findings, settings)
+    broken = [finding.what for finding in findings if finding.verdict == Verdict.BROKEN]
+    if broken:
+        raise EnvironmentFault(f"not ready: {', '.join(broken)}")
+
+
+def _show(findings: list[Finding], settings: Settings) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    colours = {Verdict.GOOD: "green", Verdict.ABSENT: "yellow", Verdict.BROKEN: "red"}
+    for finding in findings:
+        text = f"{finding.detail}\n[dim]{finding.advice}[/dim]" if finding.advice else finding.detail
+        table.add_row(
+            f"[{colours[finding.verdict]}]{finding.verdict}[/]", f"[bold]{finding.what}[/bold]", text
+        )
+    console.print(table)
+    console.print("\n[bold]Settings[/bold] (XTENDFLOW_… variables or xtendflow.toml)")
+    shown = Table(box=None, pad_edge=False, show_header=False)
+    for name, field in Settings.model_fields.items():
+        shown.add_row(name, _shown(name, settings), f"[dim]{field.description}[/dim]")
+    console.print(shown)
+
+
+def _shown(name: str, settings: Settings) -> str:
+    """A setting's value in force, without a password."""
+    from sqlalchemy import make_url
+
+    if name == "store":
+        return settings.store_url
+    if name == "ledger":
+        return make_url(settings.ledger_url).render_as_string(hide_password=True)
+    return str(getattr(settings, name))
+
+
+def _python() -> Finding:
+    detail = (
+        f"Python {platform.python_version()}, xtendflow {version('xtendflow')}, Prefect {version('prefect')}"
+    )
+    return Finding("Python", Verdict.GOOD, f"{detail} ({sys.executable})")
+
+
+def _heasoft() -> list[Finding]:
+    from tasks.engines.heasoft.installation import find_installation
+
+    found = find_installation()
+    come_with = "It comes with HEASoft (conda channel or source build), not from a Python package index."
+    heasoft = (
+        Finding("HEASoft", Verdict.GOOD, f"{found.version or 'unknown version'} at {found.headas}")
+        if found.headas
+        else Finding(
+            "HEASoft",
+            Verdict.ABSENT,
+            "HEADAS is not set: the native engine is used",
+            "To reprocess from unfiltered events, install HEASoft and source its headas-init.sh first.",
+        )
+    )
+    heasoftpy = (
+        Finding("heasoftpy", Verdict.GOOD, found.heasoftpy)
+        if found.heasoftpy
+        else Finding("heasoftpy", Verdict.ABSENT, "not importable by this Python", come_with)
+    )
+    caldb = (
+        Finding("CALDB", Verdict.GOOD, found.caldb)
+        if found.caldb
+        else Finding(
+            "CALDB",
+            Verdict.ABSENT,
+            "CALDB is not set: no responses can be made",
+            "Set CALDB to a local copy or to https://nasa-heasarc.s3.amazonaws.com/caldb.",
+        )
+    )
+    return [heasoft, heasoftpy, caldb]
+
+
+def _prefect_server(settings: Settings) -> Finding:
+    from flows.server import Server, is_healthy, running
+
+    given = os.environ.get("PREFECT_API_URL")
+    if given and is_healthy(Server(given.rstrip("/"))):
+        return Finding("Prefect server", Verdict.GOOD, f"{given} answers")
+    if given:
+        advice = "Start that server, or unset PREFECT_API_URL to use a local one."
+        return Finding("Prefect server", Verdict.BROKEN, f"{given} does not answer", advice)
+    server = running(settings.prefect_home)
+    if server:
+        return Finding("Prefect server", Verdict.GOOD, f"the local one is up: {server.ui}")
+    return Finding(
+        "Prefect server", Verdict.ABSENT, "none is up", "Every sweep starts a local one by itself."
+    )
+
+
+def _disk(settings: Settings) -> Finding:
+    place = next(folder for folder in (settings.root, *settings.root.parents) if folder.is_dir())
+    free = shutil.disk_usage(place).free / 1e9
+    if free >= _FREE_GB:
+        return Finding("Disk", Verdict.GOOD, f"{free:.0f} GB free at {place}")
+    advice = "An observation takes a few GB; free some space or set XTENDFLOW_DATA to a larger disk."
+    return Finding("Disk", Verdict.ABSENT, f"{free:.1f} GB free at {place}", advice)
+
+
+def _store(settings: Settings) -> Finding:
+    from tasks.library.store import open_store
+
+    try:
+        store = open_store(settings.store_url)
+        place = Path(settings.store_url)
+        if "://" not in settings.store_url and not place.exists():
+            return Finding("Store", Verdict.ABSENT, f"{place} is not there yet", "The first sweep makes it.")
+        store.check()
+    except XtendflowError as exc:
+        advice = "Give another store (XTENDFLOW_STORE), or its rights and credentials."
+        return Finding("Store", Verdict.BROKEN, str(exc), advice)
+    return Finding("Store", Verdict.GOOD, f"{settings.store_url} can be written")
+
+
+def _ledger(settings: Settings) -> Finding:
+    from tasks.library.ledger import Ledger
+
+    shown = _shown("ledger", settings)
+    if settings.ledger is None and not (settings.root / "ledger.sqlite").exists():
+        return Finding("Ledger", Verdict.ABSENT, f"{shown} is not there yet", "The first sweep makes it.")
+    try:
+        Ledger.open(settings.ledger_url).close()
+    except XtendflowError as exc:
+        return Finding("Ledger", Verdict.BROKEN, str(exc), "See XTENDFLOW_LEDGER.")
+    return Finding("Ledger", Verdict.GOOD, shown)
+
+
+def _sources(settings: Settings) -> Finding:
+    return Finding(
+        "Archive", Verdict.GOOD, f"{settings.archive}, catalogue {settings.catalogue} (not asked now)"
+    )

@@ -1,0 +1,35 @@
+"""Options that several commands share, and how they become settings."""
+
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from tasks.core.errors import BadInput
+from tasks.core.settings import Settings
+from tasks.core.words import in_words
+
+Archive = Annotated[
+    str | None, typer.Option(help="Where observations are: s3://…, https://… or a directory.")
+]
+CatalogueName = Annotated[
+    str | None, typer.Option("--catalogue", help="`heasarc`, or the path of a local xrismmastr-like table.")
+]
+StoreUrl = Annotated[str | None, typer.Option("--store", help="Where products go: a directory or s3://….")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def read_settings(**given: Any) -> Settings:
+    """Settings of this installation with what the command line gives on top.
+
+    Raises
+    ------
+    BadInput
+        When a variable, the file or an option does not hold.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as exc:
+        raise BadInput(f"the settings do not hold: {in_words(exc)}") from exc
+    except ValueError as exc:
+        raise BadInput(f"xtendflow.toml cannot be read: {exc}") from exc

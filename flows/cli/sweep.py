@@ -1,0 +1,137 @@
+"""`xtendflow sweep`: one pass over the archive on a Prefect server."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.cli.options import Archive, AsJson, CatalogueName, StoreUrl, read_settings
+from tasks.core.errors import BadInput, XtendflowError
+from tasks.core.settings import Settings
+from tasks.core.words import in_words
+
+if TYPE_CHECKING:
+    from tasks.archive.catalogue.interface import Query
+
+_INTERRUPTED = 130
+
+
+def sweep(
+    target: Annotated[str | None, typer.Option(help="Observations around this target.")] = None,
+    position: Annotated[
+        tuple[float, float] | None, typer.Option(help="RA and Dec in degrees instead of a name.")
+    ] = None,
+    radius: Annotated[
+        float | None, typer.Option(help="Search radius in arcmin (15; 34 for anything in the field).")
+    ] = None,
+    obsid: Annotated[list[str] | None, typer.Option(help="Only this ObsID (repeatable).")] = None,
+    since: Annotated[str | None, typer.Option(help="Observed on this day (YYYY-MM-DD) or later.")] = None,
+    until: Annotated[str | None, typer.Option(help="Observed on this day or before.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="TOML file that says what to make.")] = None,
+    archive: Archive = None,
+    catalogue: CatalogueName = None,
+    store: StoreUrl = None,
+    cores: Annotated[int | None, typer.Option(help="Child processes at once (all cores).")] = None,
+    keep_server: Annotated[
+        bool, typer.Option("--keep-server", help="Leave the local Prefect server running.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find public observations, and make whatever is new or stale.
+
+    Without a selection it takes the whole archive. A local Prefect server is started unless PREFECT_API_URL
+    names one. Ends with status 0 when everything is done, 1 when something failed, 2 on bad input, 3 when
+    server, catalogue or store cannot be used, 130 when interrupted.
+    """
+    from tasks.library.recipe import Recipe, read_recipe
+
+    settings = read_settings(archive=archive, catalogue=catalogue, store=store, cores=cores)
+    ra, dec = position or (None, None)
+    query = _query(
+        target=target, ra=ra, dec=dec, radius_arcmin=radius, obsids=obsid, since=since, until=until
+    )
+    chosen = read_recipe(recipe) if recipe else Recipe()
+    _check_places(settings)
+    order = {"query": query.model_dump(mode="json"), "recipe": chosen.model_dump(mode="json")}
+    status = _run(settings, json.dumps({**order, "as_json": as_json}), keep=keep_server)
+    raise typer.Exit(status)
+
+
+def _query(**given: Any) -> "Query":
+    """What to look for, or one line that says what is wrong with it."""
+    from pydantic import ValidationError
+
+    from tasks.archive.catalogue.interface import Query
+
+    try:
+        return Query.model_validate({name: value for name, value in given.items() if value})
+    except ValidationError as exc:
+        raise BadInput(f"the selection does not hold: {in_words(exc)}") from exc
+
+
+def _check_places(settings: Settings) -> None:
+    """Refuse places that cannot work before anything is started or written."""
+    from tasks.archive.catalogue.opening import open_catalogue
+    from tasks.archive.objects import open_archive
+    from tasks.library.store import open_store
+
+    try:
+        open_archive(settings.archive)
+        open_catalogue(settings.catalogue)
+        open_store(settings.store_url).check()
+    except XtendflowError as exc:
+        raise BadInput(str(exc)) from exc
+
+
+def _run(settings: Settings, order: str, *, keep: bool) -> int:
+    """Run the sweep in a process of its own, which reports to the Prefect server; its exit status.
+
+    Prefect reads its settings when it is imported, so they are given to a new process.
+    """
+    from flows.server import prefect_server
+
+    with prefect_server(settings, keep=keep) as server:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "flows.cli.run_sweep"],
+            stdin=subprocess.PIPE,
+            env={**server.environment(settings.prefect_home), **_as_variables(settings)},
+            text=True,
+            # Away from the terminal's Ctrl-C: it hears of it once, from here.
+            process_group=0,
+        )
+        with _passing_on_signals(child):
+            child.communicate(order)
+        if keep and server.pid:
+            typer.echo(f"The Prefect server stays up; stop it with: kill {server.pid}", err=True)
+    return _INTERRUPTED if child.returncode < 0 else child.returncode
+
+
+def _as_variables(settings: Settings) -> dict[str, str]:
+    """The settings in force as environment variables of a child."""
+    values = settings.model_dump(mode="json", exclude_none=True)
+    return {f"XTENDFLOW_{name.upper()}": str(value) for name, value in values.items()}
+
+
+@contextlib.contextmanager
+def _passing_on_signals(child: subprocess.Popen[str]) -> Iterator[None]:
+    """Interrupt the child instead of this process, which has a server to stop when the child is done."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.pid, signal.SIGINT)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

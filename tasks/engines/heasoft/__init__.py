@@ -1,0 +1,1 @@
+"""HEASoft as it is installed here."""

@@ -1,0 +1,76 @@
+"""Finds HEASoft, heasoftpy and CALDB without changing the environment of this process."""
+
+import importlib.util
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What there is of HEASoft; None where a part is missing.
+
+    Parameters
+    ----------
+    headas : Path or None
+        Where HEASoft is initialised (`HEADAS`).
+    version : str or None
+        As `fversion` tells.
+    heasoftpy : str or None
+        Version of the Python interface, which comes with HEASoft.
+    caldb : str or None
+        The calibration database: a directory or a remote address.
+    """
+
+    headas: Path | None
+    version: str | None
+    heasoftpy: str | None
+    caldb: str | None
+
+
+def find_installation() -> Installation:
+    """Look for HEASoft in the environment of this process."""
+    given = os.environ.get("HEADAS")
+    headas = Path(given) if given and Path(given).is_dir() else None
+    return Installation(
+        headas=headas,
+        version=_fversion(headas) if headas else None,
+        heasoftpy=_heasoftpy(),
+        caldb=os.environ.get("CALDB") or None,
+    )
+
+
+def _fversion(headas: Path) -> str | None:
+    """HEASoft's version; None when its own tool cannot be run."""
+    try:
+        done = subprocess.run(
+            [headas / "bin" / "fversion"],
+            env={**os.environ, "HEADASNOQUERY": "1", "HEADASPROMPT": "/dev/null"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r"V?([0-9]+\.[0-9]+(?:\.[0-9]+)?)", done.stdout)
+    return found[1] if found else None
+
+
+def _heasoftpy() -> str | None:
+    """Version of heasoftpy, read from its files: importing it would start HEASoft in this process."""
+    spec = importlib.util.find_spec("heasoftpy")
+    if spec is None or spec.origin is None:
+        return None
+    for name in ("version.py", "__init__.py"):
+        file = Path(spec.origin).with_name(name)
+        if file.is_file() and (
+            found := re.search(r"__version__\s*=\s*['\"]([^'\"]+)", file.read_text("utf-8"))
+        ):
+            return found[1]
+    return "unknown"

@@ -1,0 +1,358 @@
+"""Event lists, read in one pass: the columns asked for, ranges and sky coordinates, good-time intervals.
+
+A gzipped list is decompressed as it is read; of the event table only the wanted columns are kept, a few
+megabytes of rows at a time.
+"""
+
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from isal import igzip
+from numpy.typing import NDArray
+
+from tasks.core.errors import BadInput, Permanent
+from tasks.engines.native.gti import Gti, union
+
+Column = NDArray[Any]
+
+_BLOCK: Final = 2880
+_CHUNK: Final = 4 << 20
+_GZIP: Final = b"\x1f\x8b"
+_GTI_NAMES: Final = ("GTI", "STDGTI")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What the header says of a column: its legal range and, for sky pixels, its world coordinate.
+
+    Parameters
+    ----------
+    name : str
+        The column's name, upper-case.
+    low, high : int
+        TLMIN and TLMAX, rounded to whole pixels or channels (half up).
+    null : float or None
+        The value that stands for none.
+    ctype, crpix, crval, cdelt
+        TCTYP, TCRPX, TCRVL, TCDLT; an empty type where there are none.
+    """
+
+    name: str
+    low: int
+    high: int
+    null: float | None = None
+    ctype: str = ""
+    crpix: float = 0.0
+    crval: float = 0.0
+    cdelt: float = 1.0
+
+    @property
+    def size(self) -> int:
+        """How many pixels or channels."""
+        return self.high - self.low + 1
+
+    def valid(self, values: Column) -> NDArray[np.bool_]:
+        """Which values are not null and lie in the range once rounded."""
+        whole = nearest(values)
+        inside = (whole >= self.low) & (whole <= self.high)
+        return inside if self.null is None else inside & (values != self.null)
+
+
+@dataclass(frozen=True)
+class EventList:
+    """One dataset's events, from one file or several.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The files' names.
+    header : astropy.io.fits.Header
+        Header of the first file's EVENTS extension.
+    columns : dict of str to ndarray, shape (n,)
+        Upper-case name → values in native byte order.
+    axes : dict of str to Axis
+        The same names → their ranges, where the header gives them.
+    gti : Gti
+        Good time of all files.
+    notes : tuple of str
+        What was odd, for people.
+    """
+
+    names: tuple[str, ...]
+    header: fits.Header
+    columns: dict[str, Column]
+    axes: dict[str, Axis]
+    gti: Gti
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def size(self) -> int:
+        """How many events."""
+        return next(iter(self.columns.values())).size
+
+    def axis(self, name: str) -> Axis:
+        """The range of a column.
+
+        Raises
+        ------
+        Permanent
+            When the header does not give it.
+        """
+        if name not in self.axes:
+            raise Permanent(f"{self.names[0]} gives no range (TLMIN, TLMAX) of its column {name}")
+        return self.axes[name]
+
+    def wcs(self) -> WCS | None:
+        """Celestial WCS of the unbinned sky pixels X, Y (1-based); None when the list has none."""
+        x, y = self.axis("X"), self.axis("Y")
+        wcs = WCS(naxis=2)
+        wcs.wcs.ctype = [x.ctype, y.ctype]
+        wcs.wcs.crpix = [x.crpix, y.crpix]
+        wcs.wcs.crval = [x.crval, y.crval]
+        wcs.wcs.cdelt = [x.cdelt, y.cdelt]
+        return wcs if wcs.has_celestial else None
+
+
+def nearest(values: Column) -> Column:
+    """Values rounded to whole pixels, half up; whole numbers as they are."""
+    return values if values.dtype.kind in "iu" else np.floor(values + 0.5)
+
+
+def read_events(
+    paths: Sequence[Path], columns: Sequence[str], optional: Sequence[str] = ()
+) -> EventList:
+    """Read the event files of one dataset.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        FITS files, gzipped or not; events are joined in this order, good time is OR-ed.
+    columns : sequence of str
+        Names of the columns to read, in any case.
+    optional : sequence of str
+        Columns to read only where every file has them.
+
+    Raises
+    ------
+    BadInput
+        When a file is not there.
+    Permanent
+        When a file is broken, is no event list, lacks a column, or does not belong to the first.
+    """
+    files = [_read_file(path, [name.upper() for name in (*columns, *optional)]) for path in paths]
+    wanted = [name.upper() for name in optional if all(name.upper() in each.columns for each in files)]
+    for each in files:
+        for name in (*columns, *wanted):
+            if name.upper() not in each.columns:
+                raise Permanent(f"{each.names[0]} has no column {name.upper()} in its event list")
+    first = files[0]
+    names = [*map(str.upper, columns), *wanted]
+    if any(each.axes.get(name) != first.axes.get(name) for each in files for name in names):
+        raise Permanent(f"{', '.join(each.names[0] for each in files)} do not share ranges and sky coordinates")
+    return EventList(
+        tuple(each.names[0] for each in files),
+        first.header,
+        {name: _joined([each.columns[name] for each in files]) for name in names},
+        {name: first.axes[name] for name in names if name in first.axes},
+        union([each.gti for each in files]),
+        tuple(dict.fromkeys(note for each in files for note in each.notes)),
+    )
+
+
+def read_header(path: Path) -> fits.Header:
+    """Header of the EVENTS extension, read up to it; errors as for `read_events`."""
+    with _opened(path) as stream:
+        for header in _headers(stream, path):
+            if header.get("EXTNAME", "").strip().upper() == "EVENTS":
+                return header
+            _skip(stream, _padded_size(header), path)
+    raise Permanent(f"{path.name} has no EVENTS extension")
+
+
+def axes_of(header: fits.Header) -> dict[str, Axis]:
+    """Upper-case column name → range and world coordinate, for columns whose header gives a range."""
+    axes = {}
+    for number in range(1, int(header["TFIELDS"]) + 1):
+        if f"TLMIN{number}" in header and f"TLMAX{number}" in header:
+            axis = _axis(header, number)
+            axes[axis.name] = axis
+    return axes
+
+
+def _axis(header: fits.Header, number: int) -> Axis:
+    null = header.get(f"TNULL{number}")
+    scale, zero = header.get(f"TSCAL{number}", 1), header.get(f"TZERO{number}", 0)
+    return Axis(
+        str(header[f"TTYPE{number}"]).strip().upper(),
+        math.floor(header[f"TLMIN{number}"] + 0.5),
+        math.floor(header[f"TLMAX{number}"] + 0.5),
+        None if null is None else null * scale + zero,
+        str(header.get(f"TCTYP{number}", "")).strip(),
+        float(header.get(f"TCRPX{number}", 0.0)),
+        float(header.get(f"TCRVL{number}", 0.0)),
+        float(header.get(f"TCDLT{number}", 1.0)),
+    )
+
+
+def _read_file(path: Path, names: Sequence[str]) -> EventList:
+    header: fits.Header | None = None
+    columns: dict[str, Column] = {}
+    tables: dict[str, list[fits.BinTableHDU]] = {name: [] for name in _GTI_NAMES}
+    with _opened(path) as stream:
+        for hdu in _headers(stream, path):
+            extension = str(hdu.get("EXTNAME", "")).strip().upper()
+            if extension == "EVENTS" and header is None:
+                header, columns = hdu, _read_columns(stream, hdu, names, path)
+            elif extension in tables:
+                data = _take(stream, _padded_size(hdu), path)
+                tables[extension].append(fits.BinTableHDU.fromstring(hdu.tostring().encode() + data))
+            else:
+                _skip(stream, _padded_size(hdu), path)
+    if header is None:
+        raise Permanent(f"{path.name} has no EVENTS extension")
+    gti, notes = _good_time(header, tables, path)
+    return EventList((path.name,), header, columns, axes_of(header), gti, notes)
+
+
+def _good_time(
+    header: fits.Header, tables: dict[str, list[fits.BinTableHDU]], path: Path
+) -> tuple[Gti, tuple[str, ...]]:
+    """GTI, else STDGTI, else the header's start and stop; the first table where there are several."""
+    found = [hdu for name in _GTI_NAMES for hdu in tables[name]]
+    if found:
+        name = found[0].name
+        several = len(tables[name]) > 1
+        notes = (f"{path.name} has {len(tables[name])} extensions {name}; the first was used",)
+        return _intervals(found[0], path), notes if several else ()
+    if "TSTART" not in header or "TSTOP" not in header:
+        raise Permanent(f"{path.name} has neither good-time intervals nor TSTART and TSTOP")
+    note = f"{path.name} has no good-time intervals; all time from TSTART to TSTOP counts as good"
+    return Gti.merged([header["TSTART"]], [header["TSTOP"]]), (note,)
+
+
+def _intervals(table: fits.BinTableHDU, path: Path) -> Gti:
+    try:
+        return Gti.merged(table.data["START"], table.data["STOP"])
+    except KeyError as exc:
+        raise Permanent(f"the extension {table.name} of {path.name} has no START and STOP") from exc
+
+
+def _read_columns(
+    stream: BinaryIO, header: fits.Header, names: Sequence[str], path: Path
+) -> dict[str, Column]:
+    """The named columns of a table whose data come next in the stream."""
+    definitions = fits.BinTableHDU.fromstring(header.tostring().encode()).columns
+    row = definitions.dtype.newbyteorder(">")
+    rows, width = int(header["NAXIS2"]), int(header["NAXIS1"])
+    if row.itemsize != width:
+        raise Permanent(f"{path.name}: the columns of its event list do not fill a row of {width} bytes")
+    found = {name.upper(): name for name in row.names or ()}
+    raw = {}
+    for name in names:
+        if name in found:
+            kind = row[found[name]]
+            if kind.shape or kind.kind not in "iuf":
+                raise Permanent(f"{path.name}: its column {name} holds no single numbers")
+            raw[name] = np.empty(rows, kind.newbyteorder("="))
+    step = max(1, _CHUNK // max(width, 1))
+    for begin in range(0, rows, step):
+        count = min(step, rows - begin)
+        chunk = np.frombuffer(_take(stream, count * width, path), row)
+        for name, values in raw.items():
+            values[begin : begin + count] = chunk[found[name]]
+    _skip(stream, _padded_size(header) - rows * width, path)
+    return {name: _scaled(values, definitions[found[name]]) for name, values in raw.items()}
+
+
+def _scaled(values: Column, column: fits.Column) -> Column:
+    """Physical values: whole numbers stay whole (unsigned columns), others become floats."""
+    scale = 1 if column.bscale in (None, "") else column.bscale
+    zero = 0 if column.bzero in (None, "") else column.bzero
+    if scale == 1 and zero == 0:
+        return values
+    if values.dtype.kind in "iu" and scale == 1 and float(zero).is_integer() and values.dtype.itemsize < 8:
+        return values.astype(np.int64) + int(zero)
+    return values * float(scale) + float(zero)
+
+
+def _joined(parts: Sequence[Column]) -> Column:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file's bytes, decompressed where they are gzipped; reading errors become ours."""
+    try:
+        with path.open("rb") as file:
+            zipped = file.read(2) == _GZIP
+            file.seek(0)
+            if not zipped:
+                yield file
+                return
+            with igzip.open(file, "rb") as stream:
+                yield cast(BinaryIO, stream)
+    except FileNotFoundError as exc:
+        raise BadInput(f"there is no file {path}") from exc
+    except (IsADirectoryError, PermissionError) as exc:
+        raise BadInput(f"the file {path} cannot be read: {exc.strerror}") from exc
+    except (OSError, EOFError, zlib.error, fits.VerifyError) as exc:
+        raise Permanent(f"{path.name} is broken: {exc}") from exc
+
+
+def _headers(stream: BinaryIO, path: Path) -> Iterator[fits.Header]:
+    """Each HDU's header; the caller reads or skips the data before it asks for the next."""
+    first = True
+    while block := stream.read(_BLOCK):
+        if not block.startswith(b"SIMPLE  =" if first else b"XTENSION="):
+            if first:
+                raise Permanent(f"{path.name} is no FITS file")
+            _skip_rest(stream)
+            return
+        while not _has_end(block):
+            block += _take(stream, _BLOCK, path)
+        first = False
+        yield fits.Header.fromstring(block)
+
+
+def _has_end(block: bytes) -> bool:
+    last = block[-_BLOCK:]
+    return any(last[at : at + 80].rstrip() == b"END" for at in range(0, len(last), 80))
+
+
+def _padded_size(header: fits.Header) -> int:
+    """Bytes of the data after a header, with their padding."""
+    axes = [int(header[f"NAXIS{number}"]) for number in range(1, int(header["NAXIS"]) + 1)]
+    if not axes:
+        return 0
+    items = int(header.get("GCOUNT", 1)) * (int(header.get("PCOUNT", 0)) + math.prod(axes))
+    return -(-abs(int(header["BITPIX"])) // 8 * items // _BLOCK) * _BLOCK
+
+
+def _take(stream: BinaryIO, size: int, path: Path) -> bytes:
+    """Exactly so many bytes."""
+    data = stream.read(size)
+    while len(data) < size:
+        more = stream.read(size - len(data))
+        if not more:
+            raise Permanent(f"{path.name} is truncated")
+        data += more
+    return data
+
+
+def _skip(stream: BinaryIO, size: int, path: Path) -> None:
+    while size > 0:
+        size -= len(_take(stream, min(size, _CHUNK), path))
+
+
+def _skip_rest(stream: BinaryIO) -> None:
+    """To the end, so that a compressed file's checksum is verified."""
+    while stream.read(_CHUNK):
+        pass

@@ -1,0 +1,71 @@
+"""Reading FITS files: the one boundary where a damaged file becomes an error of this project."""
+
+import warnings
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
+from numpy.typing import NDArray
+
+from tasks.core.errors import Permanent
+
+
+def read_hdus(path: Path, names: Sequence[str | int] | None = None) -> list[Any]:
+    """HDUs of a FITS file with their data in memory, plain or gzipped.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    names : sequence of str or int, optional
+        Which HDUs, by EXTNAME or number; all of them when left out.
+
+    Raises
+    ------
+    Permanent
+        When the file is no whole FITS file or lacks one of the HDUs.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "File may have been truncated", AstropyUserWarning)
+        try:
+            with fits.open(path, memmap=False) as hdus:
+                found = list(hdus) if names is None else [hdus[name] for name in names]
+                # Touching the data reads them, so that damage shows here and nowhere else.
+                return [hdu for hdu in found if hdu.data is None or len(hdu.data) >= 0]
+        except (KeyError, IndexError) as exc:
+            raise Permanent(f"{path.name} has not the extensions {', '.join(map(str, names or ()))}") from exc
+        except (OSError, EOFError, ValueError, TypeError, zlib.error, AstropyUserWarning) as exc:
+            raise Permanent(f"{path.name} is no whole FITS file: {exc}") from exc
+
+
+def read_image(path: Path) -> tuple[NDArray[Any], fits.Header]:
+    """The image in the primary HDU, and its header.
+
+    Raises
+    ------
+    Permanent
+        When the file is no whole FITS file or its primary HDU holds no image.
+    """
+    (primary,) = read_hdus(path, [0])
+    if primary.data is None or primary.data.ndim != 2:
+        raise Permanent(f"{path.name} has no image in its primary HDU")
+    return primary.data, primary.header
+
+
+def column(hdu: Any, name: str, path: Path) -> NDArray[Any]:
+    """A table's column in native byte order, under any case of its name.
+
+    Raises
+    ------
+    Permanent
+        When the table has no such column.
+    """
+    names = {str(known).upper(): known for known in hdu.columns.names} if hasattr(hdu, "columns") else {}
+    if name.upper() not in names:
+        raise Permanent(f"{path.name} has no column {name} in its extension {hdu.name}")
+    values = np.asarray(hdu.data[names[name.upper()]])
+    return values.astype(values.dtype.newbyteorder("="))

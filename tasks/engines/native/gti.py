@@ -1,0 +1,90 @@
+"""Good-time intervals: sorted, disjoint, and vectorised, for a list may hold one row per frame."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Gti:
+    """Disjoint closed intervals in ascending order; make them with `merged`.
+
+    Parameters
+    ----------
+    start, stop : ndarray of float64, shape (n,)
+        Bounds in seconds, both inclusive.
+    """
+
+    start: Floats
+    stop: Floats
+
+    @classmethod
+    def merged(cls, start: ArrayLike, stop: ArrayLike) -> Self:
+        """Intervals in any order, overlapping or not; those without length are left out.
+
+        Parameters
+        ----------
+        start, stop : array_like, shape (n,)
+            Bounds in seconds.
+        """
+        begin, end = np.asarray(start, float).ravel(), np.asarray(stop, float).ravel()
+        real = end > begin
+        order = np.argsort(begin[real], kind="stable")
+        begin, end = begin[real][order], np.maximum.accumulate(end[real][order])
+        opens = np.ones(begin.size, bool)
+        opens[1:] = begin[1:] > end[:-1]
+        closes = np.roll(opens, -1)
+        return cls(begin[opens], end[closes])
+
+    @property
+    def total(self) -> float:
+        """Sum of the lengths in seconds."""
+        return float((self.stop - self.start).sum())
+
+    def contains(self, times: ArrayLike) -> NDArray[np.bool_]:
+        """Which times lie inside or on a bound."""
+        time = np.asarray(times, float)
+        if not self.start.size:
+            return np.zeros(time.shape, bool)
+        index = np.searchsorted(self.start, time, side="right") - 1
+        return (index >= 0) & (time <= self.stop[np.maximum(index, 0)])
+
+    def overlap(self, edges: ArrayLike) -> Floats:
+        """Good time within each bin, in seconds.
+
+        Parameters
+        ----------
+        edges : array_like, shape (m + 1,)
+            Ascending bounds of m neighbouring bins.
+        """
+        bounds = np.asarray(edges, float)
+        if not self.start.size:
+            return np.zeros(bounds.size - 1)
+        lengths = np.cumsum(self.stop - self.start)
+        elapsed = np.column_stack((lengths - (self.stop - self.start), lengths)).ravel()
+        return np.diff(np.interp(bounds, np.column_stack((self.start, self.stop)).ravel(), elapsed))
+
+    def shifted(self, seconds: float) -> "Gti":
+        """The same intervals, later by so many seconds."""
+        return Gti(self.start + seconds, self.stop + seconds)
+
+    def __or__(self, other: "Gti") -> "Gti":
+        return union((self, other))
+
+    def __and__(self, other: "Gti") -> "Gti":
+        bounds = np.unique(np.concatenate((self.start, self.stop, other.start, other.stop)))
+        middle = bounds[:-1] + np.diff(bounds) / 2
+        both = self.contains(middle) & other.contains(middle)
+        return Gti.merged(bounds[:-1][both], bounds[1:][both])
+
+
+def union(parts: Sequence[Gti]) -> Gti:
+    """Everything that is good in one of the lists."""
+    return Gti.merged(
+        np.concatenate([part.start for part in parts]), np.concatenate([part.stop for part in parts])
+    )

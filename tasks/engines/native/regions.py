@@ -1,0 +1,205 @@
+"""Regions with the native engine: where source and background are taken, as ds9 region files."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from tasks.core.errors import SoftwareFault
+from tasks.engines.call import Report
+from tasks.engines.native.adoption import nominal_of, read_event_file
+from tasks.engines.native.projection import nominal_coverage
+from tasks.xtend.apertures import (
+    OUTSIDE,
+    Choice,
+    Circle,
+    Field,
+    Ring,
+    Selection,
+    calibration_circles,
+    select,
+    world_circle,
+)
+from tasks.xtend.cautions import Caution, caution
+from tasks.xtend.geometry import DET_SIZE, SKY_SIZE, Nominal
+
+Frame = Literal["fk5", "physical"]
+
+_MOSTLY_EXPOSED: Final = 0.8
+
+
+def choose(
+    obsid: str,
+    name: str,
+    events: str,
+    target: dict[str, Any],
+    exposure_map: str | None,
+    bad_pixels: str | None,
+    source_radius_arcmin: float,
+    background: dict[str, Any],
+    names: dict[str, str],
+    recipe: str,
+) -> Report:
+    """Choose source and background circles of a dataset and write their region files.
+
+    A file holds one included circle and then the calibration sources as exclusions; the calibration file
+    holds these exclusions alone, so it selects everything else. No file names the recipe: a region that
+    comes out the same is the same file.
+
+    Parameters
+    ----------
+    obsid, name : str
+        ObsID and name of the target, for the files' comment.
+    events : str
+        A cleaned event file: its aspect, and its detector area where nothing else tells it.
+    target : dict
+        `ra`, `dec` in degrees.
+    exposure_map : str or None
+        Unbinned exposure map in seconds.
+    bad_pixels : str or None
+        Bad-pixel image, used when there is no exposure map.
+    source_radius_arcmin : float
+        Radius of the source circle.
+    background : dict
+        `radius_arcmin`, `distance_arcmin`, `candidates`, `minimum_fraction`.
+    names : dict
+        Names of the files to write: `source`, `source_pixels`, `background`, `background_pixels`,
+        `calibration`.
+    recipe : str
+        The recipe's hash; it is not written.
+
+    Returns
+    -------
+    Report
+        Facts: `target_offset_arcmin`, `exposed_area` (the file that told it), `source`, `background` and
+        `regions` (SHA-256 of the region lines of each file).
+    """
+    nominal = nominal_of(read_event_file(Path(events)).header, events)
+    field = Field(nominal, exposed_area(nominal, events, exposure_map, bad_pixels))
+    selection = select(field, target["ra"], target["dec"], source_radius_arcmin, Ring(**background))
+    texts = region_texts(nominal, selection, f"{' '.join(name.split())}, ObsID {obsid}")
+    for key in names.keys() & texts.keys():
+        Path(names[key]).write_text(texts[key], encoding="utf-8")
+    at_target = {"exposure_at_target_s": selection.at_target if exposure_map else None}
+    return Report(
+        facts={
+            "target_offset_arcmin": selection.offset_arcmin,
+            "exposed_area": exposure_map or bad_pixels or events,
+            "source": _facts(nominal, selection.source, **at_target),
+            "background": _facts(nominal, selection.background),
+            "regions": {key: region_hash(text) for key, text in texts.items()},
+        },
+        cautions=tuple(_cautions(selection)),
+        not_made={names[key]: selection.not_made[_role(key)] for key in names.keys() - texts.keys()},
+    )
+
+
+def exposed_area(
+    nominal: Nominal, events: str, exposure_map: str | None, bad_pixels: str | None
+) -> NDArray[np.float32]:
+    """Exposure per SKY pixel, shape (2430, 2430), from the best file there is.
+
+    In seconds from an exposure map; else the fraction of each pixel, at the nominal attitude, that good
+    DET pixels cover, or the rectangle of DET pixels in which events were seen.
+
+    Raises
+    ------
+    SoftwareFault
+        When the exposure map is not that of the whole unbinned field.
+    """
+    if exposure_map:
+        exposure: NDArray[np.float32] = np.nan_to_num(fits.getdata(exposure_map).astype(np.float32))
+        if exposure.shape != (SKY_SIZE, SKY_SIZE):
+            raise SoftwareFault(f"{exposure_map} is no unbinned exposure map of {SKY_SIZE}×{SKY_SIZE} pixels")
+        return exposure
+    good = fits.getdata(bad_pixels) == 0 if bad_pixels else _seen(Path(events))
+    return nominal_coverage(good, nominal)
+
+
+def region_texts(nominal: Nominal, selection: Selection, comment: str) -> dict[str, str]:
+    """The text of each region file that can be written, by the keys of `choose`'s names."""
+    calibration = calibration_circles(nominal)
+    texts = {"calibration": _text("fk5", nominal, f"calibration sources, {comment}", None, calibration)}
+    for role, choice in (("source", selection.source), ("background", selection.background)):
+        if choice is None:
+            continue
+        title = f"{role}, {comment}"
+        texts[role] = _text("fk5", nominal, title, choice.circle, calibration)
+        texts[f"{role}_pixels"] = _text("physical", nominal, title, choice.circle, calibration)
+    return texts
+
+
+def region_hash(text: str) -> str:
+    """SHA-256 of a region file's lines without its comments."""
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _text(
+    frame: Frame, nominal: Nominal, comment: str, included: Circle | None, excluded: tuple[Circle, ...]
+) -> str:
+    lines = ["# Region file format: DS9 version 4.1", f"# {comment}", frame]
+    lines += [_line(frame, nominal, included)] if included else []
+    lines += [f"-{_line(frame, nominal, circle)}" for circle in excluded]
+    return "\n".join(lines) + "\n"
+
+
+def _line(frame: Frame, nominal: Nominal, circle: Circle) -> str:
+    if frame == "physical":
+        return f"circle({circle.x:.4f},{circle.y:.4f},{circle.radius:.4f})"
+    ra, dec, radius = world_circle(nominal, circle)
+    return f'circle({ra:.7f},{dec:.7f},{radius * 3600:.4f}")'
+
+
+def _seen(path: Path) -> NDArray[np.bool_]:
+    """The rectangle of DET pixels in which events were seen, shape (1810, 1810)."""
+    with fits.open(path) as hdus:
+        events = hdus["EVENTS"].data
+        x, y = events["DETX"], events["DETY"]
+    seen = np.zeros((DET_SIZE, DET_SIZE), np.bool_)
+    inside = (x >= 1) & (x <= DET_SIZE) & (y >= 1) & (y <= DET_SIZE)
+    if inside.any():
+        x, y = x[inside], y[inside]
+        seen[y.min() - 1 : y.max(), x.min() - 1 : x.max()] = True
+    return seen
+
+
+def _facts(nominal: Nominal, choice: Choice | None, **more: Any) -> dict[str, Any] | None:
+    if choice is None:
+        return None
+    ra, dec, radius = world_circle(nominal, choice.circle)
+    return {
+        "ra": ra,
+        "dec": dec,
+        "radius_arcmin": radius * 60,
+        "exposed_fraction": choice.exposed_fraction,
+        "candidate": choice.candidate,
+        "pixels": asdict(choice.circle),
+        **more,
+    }
+
+
+def _role(key: str) -> str:
+    return key.removesuffix("_pixels")
+
+
+def _cautions(selection: Selection) -> Iterator[Caution]:
+    if selection.source is None:
+        yield caution(
+            "target-on-other-class",
+            f"No source products: {OUTSIDE}; look at the observation's other data class.",
+        )
+        return
+    if selection.source.exposed_fraction < _MOSTLY_EXPOSED:
+        yield caution(
+            "source-cut",
+            f"Only {selection.source.exposed_fraction:.0%} of the source circle's area is exposed: counts "
+            "and rates miss the rest; compare areas by BACKSCAL.",
+        )
+    if selection.background is None:
+        yield caution("background-poor", f"No background and no net: {selection.not_made['background']}.")

@@ -1,0 +1,245 @@
+"""Doing a step of a dataset: what is missing or stale is made in scratch, checked and published.
+
+The manifest says what is there; a step that finds everything in it does nothing.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from tasks.core.errors import SoftwareFault
+from tasks.engines.interface import StepInputs, engine
+from tasks.engines.runner import CallResult, run_call
+from tasks.library.dataset import Dataset
+from tasks.library.manifest import Manifest, NotMade, Product, Step, StepRecord, Target
+from tasks.library.orders import Order, Wanted, order
+from tasks.library.publication import NewProduct, missing, publish, read_manifest
+from tasks.library.site import Site
+from tasks.xtend.cautions import Caution
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a step of a dataset is.
+
+    Parameters
+    ----------
+    step : Step
+        Which one.
+    order : Order
+        What it has to make.
+    manifest : Manifest or None
+        What is published.
+    kept : tuple of Product
+        Products of this step that are as ordered, and there.
+    stale : tuple of Wanted
+        Those that are still to be made.
+    """
+
+    step: Step
+    order: Order
+    manifest: Manifest | None
+    kept: tuple[Product, ...]
+    stale: tuple[Wanted, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing to do, not even to the record."""
+        record = self.record
+        return not self.stale and record is not None and record.fingerprint == self.order.fingerprint
+
+    @property
+    def record(self) -> StepRecord | None:
+        """The step's record of the last time."""
+        return self.manifest.steps.get(self.step) if self.manifest else None
+
+
+def progress(step: Step, dataset: Dataset, site: Site) -> Progress:
+    """Compare what a step has to make with what is published."""
+    manifest = read_manifest(site.store, dataset.obsid, dataset.dataclass)
+    ordered = order(step, dataset, manifest)
+    if manifest is None:
+        return Progress(step, ordered, None, (), ordered.wanted)
+    gone = {product.name for product in missing(site.store, manifest)}
+    wanted = {(item.spec.name, item.fingerprint) for item in ordered.wanted}
+    kept = tuple(
+        product
+        for product in manifest.of(step)
+        if product.name not in gone and (product.name, product.fingerprint) in wanted
+    )
+    settled = {(product.name, product.fingerprint) for product in kept}
+    settled |= {
+        (item.name, item.fingerprint) for item in manifest.not_made if item.step == step and item.name
+    }
+    stale = tuple(item for item in ordered.wanted if (item.spec.name, item.fingerprint) not in settled)
+    return Progress(step, ordered, manifest, kept, stale)
+
+
+async def make(step: Step, dataset: Dataset, site: Site, confirm: Callable[[], None]) -> Manifest:
+    """Make and publish exactly the missing or stale products of a step.
+
+    Parameters
+    ----------
+    step, dataset, site
+        What to do, for which dataset, where.
+    confirm : callable
+        Raises `LeaseLost` when this process must not publish any more.
+
+    Returns
+    -------
+    Manifest
+        As published.
+
+    Raises
+    ------
+    Outcome
+        Why the step could not be done.
+    """
+    found = progress(step, dataset, site)
+    if found.complete and found.manifest:
+        return found.manifest
+    with scratch(site, dataset, step) as directory:
+        results = await _run(found, dataset, site, directory)
+        draft = _draft(found, dataset, results)
+        return publish(site.store, found.manifest, draft, _new(found, results, directory), confirm)
+
+
+@contextmanager
+def scratch(site: Site, dataset: Dataset, step: Step) -> Iterator[Path]:
+    """A folder of this process's own, gone afterwards."""
+    directory = site.scratch / f"{dataset.obsid}-{dataset.dataclass}-{step}-{uuid4().hex[:8]}"
+    directory.mkdir(parents=True)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+async def _run(found: Progress, dataset: Dataset, site: Site, directory: Path) -> list[CallResult]:
+    """Do the engine's calls one after another; outputs are left in `directory/{number}`."""
+    if not found.stale:
+        return []
+    chosen = engine(dataset.engine)
+    if why_not := chosen.can(found.step):
+        raise SoftwareFault(why_not)
+    fetched = directory / "inputs"
+    inputs = StepInputs(
+        dataset,
+        found.manifest,
+        site.downloads / dataset.obsid,
+        lambda product: site.store.local(f"{dataset.key}/{product.path}", fetched, product.sha256),
+    )
+    log = site.log(dataset.obsid, dataset.dataclass)
+    calls = chosen.plan(found.step, inputs, found.stale)
+    return [
+        await run_call(call, directory / str(number), log, cores=site.cores)
+        for number, call in enumerate(calls)
+    ]
+
+
+def _new(found: Progress, results: list[CallResult], directory: Path) -> list[NewProduct]:
+    """The files that the calls left, as products to publish."""
+    refused = {name for result in results for name in result.report.not_made}
+    files = {
+        name: directory / str(number) / name
+        for number, result in enumerate(results)
+        for name in result.call.outputs
+    }
+    told: dict[str, tuple[Caution, ...]] = {}
+    for result in results:
+        told |= result.report.file_cautions
+    return [
+        NewProduct(
+            item.spec,
+            item.fingerprint,
+            files[item.spec.name],
+            (*item.cautions, *told.get(item.spec.name, ())),
+        )
+        for item in found.stale
+        if item.spec.name not in refused
+    ]
+
+
+def _draft(found: Progress, dataset: Dataset, results: list[CallResult]) -> Manifest:
+    """The manifest to be, without the new products."""
+    before = found.manifest or Manifest(
+        obsid=dataset.obsid, dataclass=dataset.dataclass, recipe=dataset.recipe.name
+    )
+    steps = {**before.steps, found.step: _record(found, dataset, results)}
+    others = [item for item in before.not_made if item.step != found.step]
+    facts = steps[Step.PROCESSING].facts if Step.PROCESSING in steps else {}
+    return before.model_copy(
+        update={
+            "recipe": dataset.recipe.name,
+            "target": Target.model_validate(facts["target"]) if "target" in facts else before.target,
+            "inputs": dataset.inputs.inputs,
+            "steps": {step: steps[step] for step in Step if step in steps},
+            "products": tuple(item for item in before.products if item.step != found.step) + found.kept,
+            "not_made": (*others, *found.order.not_made, *_refused(found, results)),
+            "cautions": _distinct(record.cautions for record in steps.values()),
+        }
+    )
+
+
+def _record(found: Progress, dataset: Dataset, results: list[CallResult]) -> StepRecord:
+    """How the step was done; calls of an earlier go stay as long as something they made does."""
+    old = found.record
+    kept = {product.name for product in found.kept}
+    calls = [call for call in (old.calls if old else ()) if kept & set(call["outputs"])]
+    facts, cautions = dict(old.facts) if old else {}, [*found.order.cautions]
+    if results:
+        facts, told = {}, [result.report for result in results]
+        for report in told:
+            facts |= report.facts
+        cautions += [item for report in told for item in report.cautions]
+    elif old:
+        cautions += old.cautions
+    return StepRecord(
+        fingerprint=found.order.fingerprint,
+        engine=dataset.engine,
+        versions={**dataset.versions, **engine(dataset.engine).provenance()},
+        calls=(*calls, *map(_call, results)),
+        facts=facts,
+        cautions=_distinct([tuple(cautions)]),
+    )
+
+
+def _call(result: CallResult) -> dict[str, Any]:
+    """A call as the manifest keeps it: without the paths of this machine."""
+    return {
+        **result.call.model_dump(mode="json", exclude={"inputs"}),
+        "inputs": sorted(result.call.inputs),
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def _refused(found: Progress, results: list[CallResult]) -> list[NotMade]:
+    """What the calls could not make, and what they could not make the last time for the same reason."""
+    whys: dict[str, str] = {}
+    for result in results:
+        whys |= result.report.not_made
+    asked = {(item.spec.name, item.fingerprint): item for item in found.order.wanted}
+    before = found.manifest.not_made if found.manifest else ()
+    known = [item for item in before if item.step == found.step and (item.name, item.fingerprint) in asked]
+    new = [
+        NotMade(
+            step=found.step,
+            kind=item.spec.kind,
+            role=item.spec.role,
+            why=whys[item.spec.name],
+            name=item.spec.name,
+            fingerprint=item.fingerprint,
+        )
+        for item in found.stale
+        if item.spec.name in whys
+    ]
+    return [*known, *new]
+
+
+def _distinct(groups: Any) -> tuple[Caution, ...]:
+    """Cautions in order, each once."""
+    return tuple(dict.fromkeys(item for group in groups for item in group))

@@ -1,0 +1,280 @@
+"""The ledger: an index of manifests and attempts, and what sweeps know about observations.
+
+The store is the truth about datasets, products and attempts; `rebuild` makes their tables again from it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, Table, delete, exists, func, insert, select, update
+
+from tasks.core.errors import Permanent
+from tasks.core.identifiers import DataClass, ObsID
+from tasks.core.state import Standing, State
+from tasks.library import schema
+from tasks.library.attempts import ATTEMPT_KEY, Attempt, read_attempt
+from tasks.library.database import Database, upsert
+from tasks.library.fingerprint import fingerprint
+from tasks.library.keys import MANIFEST
+from tasks.library.manifest import Manifest
+from tasks.library.publication import read_manifest
+from tasks.library.rows import Count, DatasetRow, ObservationRow, ProductRow, Sighting, SweepRow, standing
+from tasks.library.store import Store
+
+_MANIFEST_KEY = re.compile(rf"([0-9]{{9}})/([0-9a-f]{{8}})/{re.escape(MANIFEST)}")
+_UNKNOWN = Standing(state=State.WAITING, reason="no attempt says how it ended")
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuild found; `damaged` are keys that should hold a manifest or an attempt and do not."""
+
+    datasets: int
+    attempts: int
+    damaged: tuple[str, ...]
+
+
+class Ledger(Database):
+    """The tables of a database as sweeps, pages and commands use them."""
+
+    def observations(self) -> dict[ObsID, ObservationRow]:
+        """Every observation that was ever discovered."""
+        rows = (ObservationRow.of(row) for row in self._all(schema.observations))
+        return {row.obsid: row for row in rows}
+
+    def failed(self) -> tuple[ObservationRow, ...]:
+        """The observations whose last attempt failed."""
+        rows = self._all(schema.observations, schema.observations.c.state == State.FAILED)
+        return tuple(map(ObservationRow.of, rows))
+
+    def datasets(self, obsid: ObsID | None = None) -> tuple[DatasetRow, ...]:
+        """The datasets of an observation, or all."""
+        chosen = [schema.datasets.c.obsid == obsid] if obsid else []
+        return tuple(map(DatasetRow.of, self._all(schema.datasets, *chosen)))
+
+    def products(self, obsid: ObsID) -> tuple[ProductRow, ...]:
+        """The published files of an observation."""
+        return tuple(map(ProductRow.of, self._all(schema.products, schema.products.c.obsid == obsid)))
+
+    def attempts(self, obsid: ObsID) -> tuple[Attempt, ...]:
+        """The attempts at an observation, oldest first."""
+        rows = self._all(schema.attempts, schema.attempts.c.obsid == obsid)
+        return tuple(sorted(map(_attempt, rows), key=lambda attempt: attempt.started))
+
+    def sweeps(self) -> tuple[SweepRow, ...]:
+        """The sweeps, oldest first."""
+        rows = (SweepRow(**row._mapping) for row in self._all(schema.sweeps))
+        return tuple(sorted(rows, key=lambda sweep: sweep.started))
+
+    def counts(self, of: Literal["observations", "datasets"]) -> tuple[Count, ...]:
+        """How many observations or datasets there are of each state, kind and reason, most first."""
+        table = schema.METADATA.tables[of]
+        how = (table.c.state, table.c.kind, table.c.reason)
+        number = func.count().label("number")
+        with self.reading() as connection:
+            rows = connection.execute(select(*how, number).group_by(*how).order_by(number.desc(), *how))
+            return tuple(Count(standing(row), row.number) for row in rows)
+
+    def note(self, sightings: Iterable[Sighting]) -> None:
+        """Keep what discovery and selection found, in one go; attempts stay as they are."""
+        rows = [
+            {
+                **_new_observation(sighting.obsid, _now()),
+                "name": sighting.name,
+                "catalogue": sighting.catalogue,
+                **_columns(sighting.standing),
+                "why": sighting.why,
+            }
+            for sighting in sightings
+        ]
+        with self.writing() as connection:
+            upsert(connection, schema.observations, rows, "selection", "basis", "attempts")
+
+    def set_standing(self, obsid: ObsID, standing: Standing) -> None:
+        """Say where an observation stands."""
+        with self.writing() as connection:
+            row = {**_new_observation(obsid, _now()), **_columns(standing)}
+            others = row.keys() - {"obsid", "updated", *_columns(standing)}
+            upsert(connection, schema.observations, [row], *others)
+
+    def record_attempt(self, attempt: Attempt) -> None:
+        """Keep an attempt, when it starts and again when it ends.
+
+        The latest attempt at an observation also says where it and its datasets stand.
+        """
+        with self.writing() as connection:
+            _record_attempt(connection, attempt)
+
+    def record_manifest(self, manifest: Manifest, standing: Standing) -> None:
+        """Index a published manifest and its products in place of the dataset's former ones."""
+        with self.writing() as connection:
+            _record_manifest(connection, manifest, standing)
+
+    def record_sweep(self, sweep: SweepRow) -> None:
+        """Keep a sweep, when it starts and again when it ends."""
+        with self.writing() as connection:
+            upsert(connection, schema.sweeps, [vars(sweep)])
+
+    def register_versions(self, host: str, engine: str, versions: Mapping[str, str]) -> None:
+        """Say which versions of an engine a host has."""
+        row = {"host": host, "engine": engine, "versions": dict(versions), "seen": _now()}
+        with self.writing() as connection:
+            upsert(connection, schema.versions, [row])
+
+    def newest_versions(self, engine: str) -> dict[str, str] | None:
+        """The highest versions of an engine that a host has registered; None when no host has any."""
+        rows = self._all(schema.versions, schema.versions.c.engine == engine)
+        return max((dict(row.versions) for row in rows), key=_natural, default=None)
+
+    def rebuild(self, store: Store) -> Rebuilt:
+        """Make datasets, products and attempts again from the store; what else is known stays."""
+        manifests, attempts, damaged = _scan(store)
+        with self.writing() as connection:
+            for table in (schema.products, schema.datasets, schema.attempts):
+                connection.execute(delete(table))
+            for manifest in manifests:
+                _record_manifest(connection, manifest, _UNKNOWN)
+            for attempt in sorted(attempts, key=lambda attempt: attempt.started):
+                _record_attempt(connection, attempt)
+        return Rebuilt(len(manifests), len(attempts), damaged)
+
+    def _all(self, table: Table, *conditions: Any) -> list[Row[Any]]:
+        keys = list(table.primary_key)
+        with self.reading() as connection:
+            return list(connection.execute(select(table).where(*conditions).order_by(*keys)))
+
+
+def _scan(store: Store) -> tuple[list[Manifest], list[Attempt], tuple[str, ...]]:
+    manifests, attempts, damaged = [], [], []
+    for key in store.sizes():
+        if found := _MANIFEST_KEY.fullmatch(key):
+            manifest = read_manifest(store, ObsID(found[1]), DataClass(found[2]))
+            if manifest:
+                manifests.append(manifest)
+            else:
+                damaged.append(key)
+        elif ATTEMPT_KEY.fullmatch(key):
+            try:
+                attempts.append(read_attempt(store, key))
+            except Permanent:
+                damaged.append(key)
+    return manifests, attempts, tuple(sorted(damaged))
+
+
+def _record_manifest(connection: Connection, manifest: Manifest, standing: Standing) -> None:
+    dataset = {"obsid": str(manifest.obsid), "dataclass": str(manifest.dataclass)}
+    upsert_missing(connection, manifest.obsid, _now())
+    row = {
+        **dataset,
+        **_columns(standing),
+        "manifest": fingerprint(manifest.model_dump(mode="json", by_alias=True)),
+        "recipe": manifest.recipe,
+        "engine": "+".join(sorted({record.engine for record in manifest.steps.values()})) or None,
+        "cautions": _cautions(manifest),
+        "updated": _now(),
+    }
+    upsert(connection, schema.datasets, [row])
+    former = schema.products.c
+    connection.execute(
+        delete(schema.products).where(
+            former.obsid == dataset["obsid"], former.dataclass == dataset["dataclass"]
+        )
+    )
+    if manifest.products:
+        fields = {"path", "step", "kind", "role", "size", "sha256", "fingerprint"}
+        rows = [{**dataset, **item.model_dump(mode="json", include=fields)} for item in manifest.products]
+        connection.execute(insert(schema.products), rows)
+
+
+def _cautions(manifest: Manifest) -> int:
+    steps = (record.cautions for record in manifest.steps.values())
+    return sum(map(len, (manifest.cautions, *steps, *(item.cautions for item in manifest.products))))
+
+
+def _record_attempt(connection: Connection, attempt: Attempt) -> None:
+    table = schema.attempts
+    moment = attempt.ended or attempt.started
+    upsert_missing(connection, attempt.obsid, moment)
+    row = {
+        **attempt.model_dump(exclude={"standing", "datasets"}),
+        **_columns(attempt.standing),
+        "obsid": str(attempt.obsid),
+        "selection": attempt.selection,
+        "datasets": {str(key): value.model_dump(mode="json") for key, value in attempt.datasets.items()},
+    }
+    upsert(connection, table, [row])
+    same = table.c.obsid == str(attempt.obsid)
+    if connection.scalar(select(exists().where(same, table.c.started > attempt.started))):
+        return  # one who lost the observation comes back late: a newer attempt speaks for it
+    unhappy = select(func.count()).where(
+        same, table.c.selection == attempt.selection, table.c.state.not_in([State.DONE, State.SKIPPED])
+    )
+    connection.execute(
+        update(schema.observations)
+        .where(schema.observations.c.obsid == str(attempt.obsid))
+        .values(
+            **_columns(attempt.standing),
+            selection=attempt.selection,
+            basis=attempt.basis,
+            attempts=unhappy.scalar_subquery(),
+            updated=moment,
+        )
+    )
+    datasets = [
+        {
+            **_new_dataset(attempt.obsid, dataclass),
+            **_columns(standing),
+            "updated": moment,
+        }
+        for dataclass, standing in attempt.datasets.items()
+    ]
+    upsert(connection, schema.datasets, datasets, "manifest", "recipe", "engine", "cautions")
+
+
+def upsert_missing(connection: Connection, obsid: ObsID, moment: datetime) -> None:
+    """Have a row for an observation that no discovery has noted, for others to refer to."""
+    row = _new_observation(obsid, moment)
+    upsert(connection, schema.observations, [row], *row.keys())
+
+
+def _new_observation(obsid: ObsID, moment: datetime) -> dict[str, Any]:
+    return {
+        "obsid": str(obsid),
+        "name": "",
+        "catalogue": None,
+        "selection": None,
+        "basis": {},
+        **_columns(Standing(state=State.WAITING)),
+        "attempts": 0,
+        "why": "",
+        "updated": moment,
+    }
+
+
+def _new_dataset(obsid: ObsID, dataclass: DataClass) -> dict[str, Any]:
+    row: dict[str, Any] = {"obsid": str(obsid), "dataclass": str(dataclass), "cautions": 0}
+    return row | dict.fromkeys(("manifest", "recipe", "engine"))
+
+
+def _columns(standing: Standing) -> dict[str, str | None]:
+    return {"state": str(standing.state), "kind": standing.kind, "reason": standing.reason}
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    values = {name: value for name, value in row._mapping.items() if name in Attempt.model_fields}
+    return Attempt(**values, standing=standing(row))
+
+
+def _natural(versions: Mapping[str, str]) -> list[tuple[str, list[tuple[int, str]]]]:
+    """A key that sorts versions as people do: 6.9 before 6.36."""
+    return [
+        (name, [(int(part), "") if part.isdecimal() else (-1, part) for part in re.findall(r"\d+|\D+", text)])
+        for name, text in sorted(versions.items())
+    ]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

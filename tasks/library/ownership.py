@@ -1,0 +1,41 @@
+"""A store belongs to one recipe name: two would delete each other's products."""
+
+from pydantic_core import from_json
+
+from tasks.core.errors import BadInput
+from tasks.library.recipe import Recipe
+from tasks.library.store import Store
+
+_KEY = "recipe.json"
+
+
+def claim_recipe(store: Store, recipe: Recipe) -> None:
+    """Write the recipe into a new store; make sure that an older one is made with a recipe of this name.
+
+    The same name with other content is fine: the recipe was changed, and what it makes is now stale.
+
+    Raises
+    ------
+    BadInput
+        When the store belongs to a recipe of another name, or what it belongs to cannot be read.
+    """
+    content = recipe.model_dump_json(indent=1).encode()
+    if store.swap(_KEY, None, content):
+        return
+    found = store.read(_KEY)
+    if found == content:
+        return
+    name = _name(found or b"", store)
+    if name != recipe.name:
+        raise BadInput(
+            f"the store {store.url(_KEY).rpartition('/')[0]} holds products of the recipe {name!r}, "
+            f"so {recipe.name!r} needs a store of its own"
+        )
+    store.replace(_KEY, content)
+
+
+def _name(content: bytes, store: Store) -> str:
+    try:
+        return str(from_json(content)["name"])
+    except (ValueError, KeyError, TypeError) as exc:
+        raise BadInput(f"{store.url(_KEY)} is no recipe, so nobody knows whose store this is") from exc

@@ -1,0 +1,181 @@
+"""What the ledger's tables hold, as the rest of the project sees it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import Row
+
+from tasks.core.identifiers import DataClass, ObsID
+from tasks.core.state import Standing, State
+from tasks.library.manifest import Kind, Role, Step
+
+
+def standing(row: Row[Any]) -> Standing:
+    """The standing in a row's three columns."""
+    # Not validated again: 10,000 of them are read at the start of every sweep.
+    return Standing.model_construct(state=State(row.state), kind=row.kind, reason=row.reason)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """An observation as a sweep's discovery sees it.
+
+    Parameters
+    ----------
+    obsid, name : ObsID, str
+        Which one, and its name in the catalogue.
+    catalogue : str
+        Fingerprint of its row in the catalogue.
+    standing : Standing
+        Where it stands now.
+    why : str
+        Why the sweep selects it or leaves it out.
+    """
+
+    obsid: ObsID
+    name: str
+    catalogue: str
+    standing: Standing
+    why: str
+
+
+@dataclass(frozen=True)
+class ObservationRow:
+    """An observation in the ledger.
+
+    Parameters
+    ----------
+    obsid, name : ObsID, str
+        Which one; the name is empty when no discovery has seen it yet.
+    catalogue : str or None
+        Fingerprint of its row in the catalogue when it was last seen.
+    selection : str or None
+        Hash over the basis of the last attempt; None when there was none.
+    basis : dict
+        What decided the last attempt's products, as named hashes.
+    standing : Standing
+        Where it stands.
+    attempts : int
+        Attempts at this selection that have not ended well.
+    why : str
+        Why the last sweep selected it or left it out.
+    updated : datetime
+        When this row was written.
+    """
+
+    obsid: ObsID
+    name: str
+    catalogue: str | None
+    selection: str | None
+    basis: dict[str, str]
+    standing: Standing
+    attempts: int
+    why: str
+    updated: datetime
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """From the table's row."""
+        return cls(
+            obsid=ObsID(row.obsid),
+            name=row.name,
+            catalogue=row.catalogue,
+            selection=row.selection,
+            basis=row.basis,
+            standing=standing(row),
+            attempts=row.attempts,
+            why=row.why,
+            updated=row.updated,
+        )
+
+
+@dataclass(frozen=True)
+class DatasetRow:
+    """A dataset in the ledger.
+
+    Parameters
+    ----------
+    obsid, dataclass : ObsID, DataClass
+        Which one.
+    standing : Standing
+        Where it stands.
+    manifest, recipe, engine : str or None
+        Fingerprint of its manifest, the recipe's hash and the engines; None while nothing is published.
+    cautions : int
+        How many cautions stand on it and its products.
+    updated : datetime
+        When this row was written.
+    """
+
+    obsid: ObsID
+    dataclass: DataClass
+    standing: Standing
+    manifest: str | None
+    recipe: str | None
+    engine: str | None
+    cautions: int
+    updated: datetime
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """From the table's row."""
+        return cls(
+            obsid=ObsID(row.obsid),
+            dataclass=DataClass(row.dataclass),
+            standing=standing(row),
+            manifest=row.manifest,
+            recipe=row.recipe,
+            engine=row.engine,
+            cautions=row.cautions,
+            updated=row.updated,
+        )
+
+
+@dataclass(frozen=True)
+class ProductRow:
+    """A published file in the ledger; `path` is relative to the dataset's folder in the store."""
+
+    obsid: ObsID
+    dataclass: DataClass
+    step: Step
+    kind: Kind
+    role: Role
+    path: str
+    size: int
+    sha256: str
+    fingerprint: str
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """From the table's row."""
+        return cls(
+            obsid=ObsID(row.obsid),
+            dataclass=DataClass(row.dataclass),
+            step=Step(row.step),
+            kind=Kind(row.kind),
+            role=Role(row.role),
+            path=row.path,
+            size=row.size,
+            sha256=row.sha256,
+            fingerprint=row.fingerprint,
+        )
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many stand like this, for this reason."""
+
+    standing: Standing
+    number: int
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """A sweep in the ledger; `ended` is None while it runs, or when it was killed."""
+
+    id: str
+    started: datetime
+    ended: datetime | None
+    recipe: str
+    counts: dict[str, int]

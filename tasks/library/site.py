@@ -1,0 +1,88 @@
+"""One installation's places: store, ledger, downloads, scratch and logs."""
+
+import os
+import shutil
+import socket
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tasks.core.identifiers import DataClass, ObsID
+from tasks.core.settings import Settings
+from tasks.library.ledger import Ledger
+from tasks.library.store import Store, open_store
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where this process works.
+
+    Parameters
+    ----------
+    settings : Settings
+        What the installation says.
+    store : Store
+        Where products live.
+    ledger : Ledger
+        What indexes them, and who holds what.
+    """
+
+    settings: Settings
+    store: Store
+    ledger: Ledger
+
+    @property
+    def cores(self) -> int:
+        """How many child processes may run at once."""
+        return self.settings.cores
+
+    @property
+    def downloads(self) -> Path:
+        """Verified archive files, a folder per ObsID."""
+        return self.settings.downloads
+
+    @property
+    def scratch(self) -> Path:
+        """The scratch folder of this process."""
+        return self.settings.scratch / f"{socket.gethostname()}-{os.getpid()}"
+
+    @property
+    def holder(self) -> str:
+        """How this process signs leases and attempts."""
+        return f"{socket.gethostname()}:{os.getpid()}"
+
+    def log(self, obsid: ObsID, dataclass: DataClass | None = None) -> Path:
+        """The log of an observation, or of one of its datasets."""
+        return self.settings.root / "logs" / obsid / f"{dataclass or 'observation'}.log"
+
+    def clear_scratch(self) -> None:
+        """Remove what processes of this host that are gone have left."""
+        for folder in self.settings.scratch.glob(f"{socket.gethostname()}-*"):
+            pid = folder.name.rpartition("-")[2]
+            if pid.isdecimal() and not _is_alive(int(pid)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def open_site(settings: Settings) -> Site:
+    """The site of these settings, opened once a process.
+
+    Raises
+    ------
+    BadInput
+        When the store's address is none.
+    EnvironmentFault
+        When store or ledger cannot be used.
+    """
+    settings.root.mkdir(parents=True, exist_ok=True)
+    return Site(settings, open_store(settings.store_url), Ledger.open(settings.ledger_url))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
