@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from prefect import Task
-from prefect.client.schemas.objects import TaskRun
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
-from prefect.states import State
 
 from tasks.core.errors import Transient
 

@@ -4,14 +4,19 @@ import sys
 
 import typer
 
+from flows.cli.doctor import doctor
+from flows.cli.sweep import sweep
 from tasks.core.errors import XtendflowError
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Sweeps the public XRISM-Xtend archive into analysis-ready products.",
 )
+for command in (sweep, doctor):
+    app.command()(command)
 
 
 def main() -> None:

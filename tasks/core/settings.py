@@ -19,6 +19,11 @@ def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _absolute(place: str) -> str:
+    """A path that means the same in every working directory; an address stays as it is."""
+    return place if "://" in place else str(Path(place).expanduser().absolute())
+
+
 class Settings(BaseSettings):
     """Settings of an installation; a recipe says what to make, this says where and how much.
 
@@ -71,9 +76,14 @@ class Settings(BaseSettings):
         return self.data.absolute()
 
     @cached_property
+    def archive_url(self) -> str:
+        """Where observations are; a directory as an absolute path."""
+        return _absolute(self.archive)
+
+    @cached_property
     def store_url(self) -> str:
-        """Where products live."""
-        return self.store or str(self.root / "store")
+        """Where products live; a directory as an absolute path."""
+        return _absolute(self.store or str(self.root / "store"))
 
     @cached_property
     def ledger_url(self) -> str:

@@ -3,17 +3,15 @@
 The manifest says what is there; a step that finds everything in it does nothing.
 """
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from tasks.core.errors import SoftwareFault
 from tasks.engines.interface import StepInputs, engine
 from tasks.engines.runner import CallResult, run_call
+from tasks.engines.workplace import workplace
 from tasks.library.dataset import Dataset
 from tasks.library.manifest import Manifest, NotMade, Product, Step, StepRecord, Target
 from tasks.library.orders import Order, Wanted, order
@@ -71,10 +69,8 @@ def progress(step: Step, dataset: Dataset, site: Site) -> Progress:
         for product in manifest.of(step)
         if product.name not in gone and (product.name, product.fingerprint) in wanted
     )
-    settled = {(product.name, product.fingerprint) for product in kept}
-    settled |= {
-        (item.name, item.fingerprint) for item in manifest.not_made if item.step == step and item.name
-    }
+    settled: set[tuple[str | None, str | None]] = {(item.name, item.fingerprint) for item in kept}
+    settled |= {(item.name, item.fingerprint) for item in manifest.not_made if item.step == step}
     stale = tuple(item for item in ordered.wanted if (item.spec.name, item.fingerprint) not in settled)
     return Progress(step, ordered, manifest, kept, stale)
 
@@ -102,21 +98,10 @@ async def make(step: Step, dataset: Dataset, site: Site, confirm: Callable[[], N
     found = progress(step, dataset, site)
     if found.complete and found.manifest:
         return found.manifest
-    with scratch(site, dataset, step) as directory:
+    with workplace(site, f"{dataset.obsid}-{dataset.dataclass}-{step}") as directory:
         results = await _run(found, dataset, site, directory)
         draft = _draft(found, dataset, results)
         return publish(site.store, found.manifest, draft, _new(found, results, directory), confirm)
-
-
-@contextmanager
-def scratch(site: Site, dataset: Dataset, step: Step) -> Iterator[Path]:
-    """A folder of this process's own, gone afterwards."""
-    directory = site.scratch / f"{dataset.obsid}-{dataset.dataclass}-{step}-{uuid4().hex[:8]}"
-    directory.mkdir(parents=True)
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 async def _run(found: Progress, dataset: Dataset, site: Site, directory: Path) -> list[CallResult]:

@@ -6,10 +6,9 @@ The store is the truth about datasets, products and attempts; `rebuild` makes th
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Table, delete, exists, func, insert, select, update
+from sqlalchemy import Row, Table, delete, func, select
 
 from tasks.core.errors import Permanent
 from tasks.core.identifiers import DataClass, ObsID
@@ -17,7 +16,7 @@ from tasks.core.state import Standing, State
 from tasks.library import schema
 from tasks.library.attempts import ATTEMPT_KEY, Attempt, read_attempt
 from tasks.library.database import Database, upsert
-from tasks.library.fingerprint import fingerprint
+from tasks.library.entries import columns, new_observation, now, record_attempt, record_manifest
 from tasks.library.keys import MANIFEST
 from tasks.library.manifest import Manifest
 from tasks.library.publication import read_manifest
@@ -82,10 +81,10 @@ class Ledger(Database):
         """Keep what discovery and selection found, in one go; attempts stay as they are."""
         rows = [
             {
-                **_new_observation(sighting.obsid, _now()),
+                **new_observation(sighting.obsid, now()),
                 "name": sighting.name,
                 "catalogue": sighting.catalogue,
-                **_columns(sighting.standing),
+                **columns(sighting.standing),
                 "why": sighting.why,
             }
             for sighting in sightings
@@ -96,8 +95,8 @@ class Ledger(Database):
     def set_standing(self, obsid: ObsID, standing: Standing) -> None:
         """Say where an observation stands."""
         with self.writing() as connection:
-            row = {**_new_observation(obsid, _now()), **_columns(standing)}
-            others = row.keys() - {"obsid", "updated", *_columns(standing)}
+            row = {**new_observation(obsid, now()), **columns(standing)}
+            others = row.keys() - {"obsid", "updated", *columns(standing)}
             upsert(connection, schema.observations, [row], *others)
 
     def record_attempt(self, attempt: Attempt) -> None:
@@ -106,12 +105,12 @@ class Ledger(Database):
         The latest attempt at an observation also says where it and its datasets stand.
         """
         with self.writing() as connection:
-            _record_attempt(connection, attempt)
+            record_attempt(connection, attempt)
 
     def record_manifest(self, manifest: Manifest, standing: Standing) -> None:
         """Index a published manifest and its products in place of the dataset's former ones."""
         with self.writing() as connection:
-            _record_manifest(connection, manifest, standing)
+            record_manifest(connection, manifest, standing)
 
     def record_sweep(self, sweep: SweepRow) -> None:
         """Keep a sweep, when it starts and again when it ends."""
@@ -120,7 +119,7 @@ class Ledger(Database):
 
     def register_versions(self, host: str, engine: str, versions: Mapping[str, str]) -> None:
         """Say which versions of an engine a host has."""
-        row = {"host": host, "engine": engine, "versions": dict(versions), "seen": _now()}
+        row = {"host": host, "engine": engine, "versions": dict(versions), "seen": now()}
         with self.writing() as connection:
             upsert(connection, schema.versions, [row])
 
@@ -136,9 +135,9 @@ class Ledger(Database):
             for table in (schema.products, schema.datasets, schema.attempts):
                 connection.execute(delete(table))
             for manifest in manifests:
-                _record_manifest(connection, manifest, _UNKNOWN)
+                record_manifest(connection, manifest, _UNKNOWN)
             for attempt in sorted(attempts, key=lambda attempt: attempt.started):
-                _record_attempt(connection, attempt)
+                record_attempt(connection, attempt)
         return Rebuilt(len(manifests), len(attempts), damaged)
 
     def _all(self, table: Table, *conditions: Any) -> list[Row[Any]]:
@@ -164,105 +163,6 @@ def _scan(store: Store) -> tuple[list[Manifest], list[Attempt], tuple[str, ...]]
     return manifests, attempts, tuple(sorted(damaged))
 
 
-def _record_manifest(connection: Connection, manifest: Manifest, standing: Standing) -> None:
-    dataset = {"obsid": str(manifest.obsid), "dataclass": str(manifest.dataclass)}
-    upsert_missing(connection, manifest.obsid, _now())
-    row = {
-        **dataset,
-        **_columns(standing),
-        "manifest": fingerprint(manifest.model_dump(mode="json", by_alias=True)),
-        "recipe": manifest.recipe,
-        "engine": "+".join(sorted({record.engine for record in manifest.steps.values()})) or None,
-        "cautions": _cautions(manifest),
-        "updated": _now(),
-    }
-    upsert(connection, schema.datasets, [row])
-    former = schema.products.c
-    connection.execute(
-        delete(schema.products).where(
-            former.obsid == dataset["obsid"], former.dataclass == dataset["dataclass"]
-        )
-    )
-    if manifest.products:
-        fields = {"path", "step", "kind", "role", "size", "sha256", "fingerprint"}
-        rows = [{**dataset, **item.model_dump(mode="json", include=fields)} for item in manifest.products]
-        connection.execute(insert(schema.products), rows)
-
-
-def _cautions(manifest: Manifest) -> int:
-    steps = (record.cautions for record in manifest.steps.values())
-    return sum(map(len, (manifest.cautions, *steps, *(item.cautions for item in manifest.products))))
-
-
-def _record_attempt(connection: Connection, attempt: Attempt) -> None:
-    table = schema.attempts
-    moment = attempt.ended or attempt.started
-    upsert_missing(connection, attempt.obsid, moment)
-    row = {
-        **attempt.model_dump(exclude={"standing", "datasets"}),
-        **_columns(attempt.standing),
-        "obsid": str(attempt.obsid),
-        "selection": attempt.selection,
-        "datasets": {str(key): value.model_dump(mode="json") for key, value in attempt.datasets.items()},
-    }
-    upsert(connection, table, [row])
-    same = table.c.obsid == str(attempt.obsid)
-    if connection.scalar(select(exists().where(same, table.c.started > attempt.started))):
-        return  # one who lost the observation comes back late: a newer attempt speaks for it
-    unhappy = select(func.count()).where(
-        same, table.c.selection == attempt.selection, table.c.state.not_in([State.DONE, State.SKIPPED])
-    )
-    connection.execute(
-        update(schema.observations)
-        .where(schema.observations.c.obsid == str(attempt.obsid))
-        .values(
-            **_columns(attempt.standing),
-            selection=attempt.selection,
-            basis=attempt.basis,
-            attempts=unhappy.scalar_subquery(),
-            updated=moment,
-        )
-    )
-    datasets = [
-        {
-            **_new_dataset(attempt.obsid, dataclass),
-            **_columns(standing),
-            "updated": moment,
-        }
-        for dataclass, standing in attempt.datasets.items()
-    ]
-    upsert(connection, schema.datasets, datasets, "manifest", "recipe", "engine", "cautions")
-
-
-def upsert_missing(connection: Connection, obsid: ObsID, moment: datetime) -> None:
-    """Have a row for an observation that no discovery has noted, for others to refer to."""
-    row = _new_observation(obsid, moment)
-    upsert(connection, schema.observations, [row], *row.keys())
-
-
-def _new_observation(obsid: ObsID, moment: datetime) -> dict[str, Any]:
-    return {
-        "obsid": str(obsid),
-        "name": "",
-        "catalogue": None,
-        "selection": None,
-        "basis": {},
-        **_columns(Standing(state=State.WAITING)),
-        "attempts": 0,
-        "why": "",
-        "updated": moment,
-    }
-
-
-def _new_dataset(obsid: ObsID, dataclass: DataClass) -> dict[str, Any]:
-    row: dict[str, Any] = {"obsid": str(obsid), "dataclass": str(dataclass), "cautions": 0}
-    return row | dict.fromkeys(("manifest", "recipe", "engine"))
-
-
-def _columns(standing: Standing) -> dict[str, str | None]:
-    return {"state": str(standing.state), "kind": standing.kind, "reason": standing.reason}
-
-
 def _attempt(row: Row[Any]) -> Attempt:
     values = {name: value for name, value in row._mapping.items() if name in Attempt.model_fields}
     return Attempt(**values, standing=standing(row))
@@ -274,7 +174,3 @@ def _natural(versions: Mapping[str, str]) -> list[tuple[str, list[tuple[int, str
         (name, [(int(part), "") if part.isdecimal() else (-1, part) for part in re.findall(r"\d+|\D+", text)])
         for name, text in sorted(versions.items())
     ]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

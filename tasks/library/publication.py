@@ -170,7 +170,8 @@ def _parse(content: bytes | None, folder: str) -> Manifest | None:
         raw = from_json(content)
         if isinstance(raw, dict) and isinstance(raw.get("schema"), int) and raw["schema"] > SCHEMA:
             raise EnvironmentFault(
-                f"{folder}/{MANIFEST} has schema {raw['schema']}, this version knows {SCHEMA}: upgrade xtendflow"
+                f"{folder}/{MANIFEST} has schema {raw['schema']} and this version knows {SCHEMA}: "
+                "upgrade xtendflow"
             )
         manifest = Manifest.model_validate(raw)
     except (ValueError, ValidationError):

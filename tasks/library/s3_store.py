@@ -19,9 +19,9 @@ _STUMBLES = {errno.EBUSY, errno.EREMOTEIO, errno.EIO, errno.ECONNRESET, errno.ET
 class S3Store:
     """Objects below a prefix of a bucket.
 
-    Credentials, region and `AWS_ENDPOINT_URL_S3` come from the environment as with every AWS tool. Conditional
-    writes (If-Match, If-None-Match) keep two writers apart; one PUT shows an object whole. What a killed
-    multipart upload leaves is for a lifecycle rule of the bucket to clear away.
+    Credentials, region and `AWS_ENDPOINT_URL_S3` come from the environment as with every AWS tool.
+    Conditional writes (If-Match, If-None-Match) keep two writers apart; one PUT shows an object whole.
+    What a killed multipart upload leaves is for a lifecycle rule of the bucket to clear away.
 
     Parameters
     ----------
@@ -178,14 +178,15 @@ class S3Store:
     @contextmanager
     def _faults(self, verb: str) -> Iterator[None]:
         """Turn what s3fs and botocore raise into errors of this project."""
-        from botocore.exceptions import BotoCoreError, ConnectionError, HTTPClientError
+        from botocore import exceptions  # type: ignore[import-untyped]
 
         try:
             yield
-        except (OSError, BotoCoreError) as exc:
+        except (OSError, exceptions.BotoCoreError) as exc:
             reason = f"the store s3://{self.root} cannot be {verb}: {exc}"
             stumble = isinstance(exc, OSError) and exc.errno in _STUMBLES
-            if stumble or isinstance(exc, TimeoutError | HTTPClientError | ConnectionError):
+            lost = (TimeoutError, exceptions.HTTPClientError, exceptions.ConnectionError)
+            if stumble or isinstance(exc, lost):
                 raise Transient(reason) from exc
             raise EnvironmentFault(reason) from exc
 

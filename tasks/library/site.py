@@ -51,6 +51,12 @@ class Site:
         """How this process signs leases and attempts."""
         return f"{socket.gethostname()}:{os.getpid()}"
 
+    @property
+    def results(self) -> Path:
+        """Prefect's cached results: in the store's folder, or beside it when the store is no folder."""
+        store = self.settings.store_url
+        return (self.settings.root if "://" in store else Path(store)) / ".results"
+
     def log(self, obsid: ObsID, dataclass: DataClass | None = None) -> Path:
         """The log of an observation, or of one of its datasets."""
         return self.settings.root / "logs" / obsid / f"{dataclass or 'observation'}.log"
@@ -76,6 +82,11 @@ def open_site(settings: Settings) -> Site:
     """
     settings.root.mkdir(parents=True, exist_ok=True)
     return Site(settings, open_store(settings.store_url), Ledger.open(settings.ledger_url))
+
+
+def this_site() -> Site:
+    """The site of this process's settings."""
+    return open_site(Settings())
 
 
 def _is_alive(pid: int) -> bool:

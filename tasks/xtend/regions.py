@@ -27,9 +27,9 @@ _FRAMES: Final[dict[str, Frame]] = {
     "image": "pixel",
     "physical": "pixel",
 }
-_SHAPE = re.compile(r"([-+!]?)\s*([a-z]+)\s*(?:\(([^()]*)\)|\s([^()]+))", re.IGNORECASE)
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.IGNORECASE)
-_SEXAGESIMAL = re.compile(r"([-+]?)(\d+)[:hd](\d+)[:m](\d+(?:\.\d*)?)s?", re.IGNORECASE)
+_SHAPE = re.compile(r"([-+!]?)\s*([a-z]+)\s*(?:\(([^()]*)\)|\s([^()]+))", re.IGNORECASE | re.ASCII)
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
+_SEXAGESIMAL = re.compile(r"([-+]?)(\d+)[:hd](\d+)[:m](\d+(?:\.\d*)?)s?", re.IGNORECASE | re.ASCII)
 _SIZES: Final = {"circle": 1, "annulus": 2, "ellipse": 2, "box": 2}
 _WITH_ANGLE: Final = ("ellipse", "box")
 _DEGREES_PER: Final = {'"': 1 / 3600, "'": 1 / 60, "d": 1.0}

@@ -87,27 +87,17 @@ def adopt(
         _check_sky(file, files[0])
     if bad_pixels:
         _check_bad_pixels(Path(bad_pixels))
-    counts = sum(file.header["NAXIS2"] for file in files)
-    exposure = union([file.good_times for file in files]).total
-    if exposure <= 0:
+    facts = _facts(files, obsid)
+    if facts["exposure_s"] <= 0:
         raise NoData(f"no good time in the cleaned events of {obsid} {dataclass}")
-    if counts == 0:
+    if facts["events"] == 0:
         raise NoData(f"no event in the cleaned event list of {obsid} {dataclass}")
+    mode, mode_cautions = mode_of(DataClass(dataclass), files[0].header)
     for name, adopted in adopted_names.items():
         _hand_on(Path(name), Path(adopted))
-    header = files[0].header
-    mode, mode_cautions = mode_of(DataClass(dataclass), header)
     return Report(
-        facts={
-            "archive": {key: header[key] for key in _PROVENANCE if key in header},
-            "simulated": bool(header.get("SIMULATD", False)),
-            "target": _target(files[0], obsid),
-            "nominal": asdict(nominal_of(header, files[0].name)),
-            "exposure_s": exposure,
-            "events": counts,
-            "mode": _mode_facts(mode),
-        },
-        cautions=(*_cautions(header, bad_pixels), *mode_cautions),
+        facts={**facts, "mode": _mode_facts(mode)},
+        cautions=(*_cautions(files[0].header, bad_pixels), *mode_cautions),
     )
 
 
@@ -144,6 +134,19 @@ def nominal_of(header: Mapping[str, Any], name: str) -> Nominal:
         When RA_NOM, DEC_NOM or PA_NOM is missing or no figure.
     """
     return Nominal(*(_figure(header, key, name) for key in ("RA_NOM", "DEC_NOM", "PA_NOM")))
+
+
+def _facts(files: Sequence[EventFile], obsid: str) -> dict[str, Any]:
+    """What the event files of a dataset say, the first one where they all say the same."""
+    header = files[0].header
+    return {
+        "archive": {key: header[key] for key in _PROVENANCE if key in header},
+        "simulated": bool(header.get("SIMULATD", False)),
+        "target": _target(files[0], obsid),
+        "nominal": asdict(nominal_of(header, files[0].name)),
+        "exposure_s": union([file.good_times for file in files]).total,
+        "events": sum(file.header["NAXIS2"] for file in files),
+    }
 
 
 def _hand_on(source: Path, target: Path) -> None:

@@ -127,8 +127,10 @@ def read_ehk(path: Path) -> AttitudeHistory:
     if not usable.any():
         raise Permanent(f"{path.name} holds no attitude")
     order = np.flatnonzero(usable)[np.argsort(time[usable], kind="stable")]
-    samples = (values[order] for values in (time, ra, dec, roll, axis_ra, axis_dec))
-    return AttitudeHistory(*samples, bool(axis), _object(table.header))
+    return AttitudeHistory(
+        time[order], ra[order], dec[order], roll[order], axis_ra[order], axis_dec[order],
+        axis_known=bool(axis), object=_object(table.header),
+    )  # fmt: skip
 
 
 def wedges(
@@ -173,9 +175,7 @@ def wedges(
     ]
 
 
-def off_axis(
-    ra: ArrayLike, dec: ArrayLike, roll: ArrayLike, origin: SkyObject
-) -> tuple[Floats, Floats]:
+def off_axis(ra: ArrayLike, dec: ArrayLike, roll: ArrayLike, origin: SkyObject) -> tuple[Floats, Floats]:
     """Distance from the object (arcmin) and direction towards it (0–360°) as seen by the telescope.
 
     All arguments in degrees. The direction is 0 where one of its two components vanishes, as in the tool.

@@ -37,7 +37,9 @@ def read_bad_pixels(path: Path) -> NDArray[np.int8]:
     flags, _ = read_image(path)
     if flags.shape != (DET_SIZE, DET_SIZE):
         size = "×".join(map(str, reversed(flags.shape)))
-        raise Permanent(f"{path.name} is no bad-pixel image: {size} pixels where {DET_SIZE}×{DET_SIZE} are due")
+        raise Permanent(
+            f"{path.name} is no bad-pixel image: {size} pixels where {DET_SIZE}×{DET_SIZE} are due"
+        )
     strange = flags[~np.isin(flags, (GOOD, CALIBRATION, BAD, OUTSIDE))]
     if strange.size:
         raise Permanent(f"{path.name} is no bad-pixel image: it holds the flag {strange[0]:g}")
@@ -46,4 +48,5 @@ def read_bad_pixels(path: Path) -> NDArray[np.int8]:
 
 def live_mask(flags: NDArray[np.int8], mask_calibration: bool = True) -> NDArray[np.bool_]:
     """Which DET pixels collect exposure; those of the calibration sources only when they are not masked."""
-    return (flags == GOOD) | (not mask_calibration and flags == CALIBRATION)
+    live = (GOOD,) if mask_calibration else (GOOD, CALIBRATION)
+    return np.isin(flags, live)

@@ -103,7 +103,6 @@ def _regions(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
             "source_radius_arcmin": recipe.source.radius_arcmin,
             "background": recipe.background.model_dump(mode="json"),
             "names": {_region_key(item): item.spec.name for item in products},
-            "recipe": recipe_hash(recipe),
         },
         inputs=_links(inputs, [events, *maps, *bad_pixels]),
         outputs=_names(products),

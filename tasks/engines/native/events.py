@@ -5,27 +5,22 @@ megabytes of rows at a time.
 """
 
 import math
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
-from isal import igzip
 from numpy.typing import NDArray
 
-from tasks.core.errors import BadInput, Permanent
+from tasks.core.errors import Permanent
+from tasks.engines.native.fits_stream import CHUNK, headers, opened, padded_size, skip, take
 from tasks.engines.native.gti import Gti, union
 
 Column = NDArray[Any]
 
-_BLOCK: Final = 2880
-_CHUNK: Final = 4 << 20
-_GZIP: Final = b"\x1f\x8b"
 _GTI_NAMES: Final = ("GTI", "STDGTI")
 
 
@@ -126,9 +121,7 @@ def nearest(values: Column) -> Column:
     return values if values.dtype.kind in "iu" else np.floor(values + 0.5)
 
 
-def read_events(
-    paths: Sequence[Path], columns: Sequence[str], optional: Sequence[str] = ()
-) -> EventList:
+def read_events(paths: Sequence[Path], columns: Sequence[str], optional: Sequence[str] = ()) -> EventList:
     """Read the event files of one dataset.
 
     Parameters
@@ -156,7 +149,9 @@ def read_events(
     first = files[0]
     names = [*map(str.upper, columns), *wanted]
     if any(each.axes.get(name) != first.axes.get(name) for each in files for name in names):
-        raise Permanent(f"{', '.join(each.names[0] for each in files)} do not share ranges and sky coordinates")
+        raise Permanent(
+            f"{', '.join(each.names[0] for each in files)} do not share ranges and sky coordinates"
+        )
     return EventList(
         tuple(each.names[0] for each in files),
         first.header,
@@ -169,11 +164,11 @@ def read_events(
 
 def read_header(path: Path) -> fits.Header:
     """Header of the EVENTS extension, read up to it; errors as for `read_events`."""
-    with _opened(path) as stream:
-        for header in _headers(stream, path):
+    with opened(path) as stream:
+        for header in headers(stream, path):
             if header.get("EXTNAME", "").strip().upper() == "EVENTS":
                 return header
-            _skip(stream, _padded_size(header), path)
+            skip(stream, padded_size(header), path)
     raise Permanent(f"{path.name} has no EVENTS extension")
 
 
@@ -206,16 +201,16 @@ def _read_file(path: Path, names: Sequence[str]) -> EventList:
     header: fits.Header | None = None
     columns: dict[str, Column] = {}
     tables: dict[str, list[fits.BinTableHDU]] = {name: [] for name in _GTI_NAMES}
-    with _opened(path) as stream:
-        for hdu in _headers(stream, path):
+    with opened(path) as stream:
+        for hdu in headers(stream, path):
             extension = str(hdu.get("EXTNAME", "")).strip().upper()
             if extension == "EVENTS" and header is None:
                 header, columns = hdu, _read_columns(stream, hdu, names, path)
             elif extension in tables:
-                data = _take(stream, _padded_size(hdu), path)
+                data = take(stream, padded_size(hdu), path)
                 tables[extension].append(fits.BinTableHDU.fromstring(hdu.tostring().encode() + data))
             else:
-                _skip(stream, _padded_size(hdu), path)
+                skip(stream, padded_size(hdu), path)
     if header is None:
         raise Permanent(f"{path.name} has no EVENTS extension")
     gti, notes = _good_time(header, tables, path)
@@ -262,13 +257,13 @@ def _read_columns(
             if kind.shape or kind.kind not in "iuf":
                 raise Permanent(f"{path.name}: its column {name} holds no single numbers")
             raw[name] = np.empty(rows, kind.newbyteorder("="))
-    step = max(1, _CHUNK // max(width, 1))
+    step = max(1, CHUNK // max(width, 1))
     for begin in range(0, rows, step):
         count = min(step, rows - begin)
-        chunk = np.frombuffer(_take(stream, count * width, path), row)
+        chunk = np.frombuffer(take(stream, count * width, path), row)
         for name, values in raw.items():
             values[begin : begin + count] = chunk[found[name]]
-    _skip(stream, _padded_size(header) - rows * width, path)
+    skip(stream, padded_size(header) - rows * width, path)
     return {name: _scaled(values, definitions[found[name]]) for name, values in raw.items()}
 
 
@@ -285,74 +280,3 @@ def _scaled(values: Column, column: fits.Column) -> Column:
 
 def _joined(parts: Sequence[Column]) -> Column:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The file's bytes, decompressed where they are gzipped; reading errors become ours."""
-    try:
-        with path.open("rb") as file:
-            zipped = file.read(2) == _GZIP
-            file.seek(0)
-            if not zipped:
-                yield file
-                return
-            with igzip.open(file, "rb") as stream:
-                yield cast(BinaryIO, stream)
-    except FileNotFoundError as exc:
-        raise BadInput(f"there is no file {path}") from exc
-    except (IsADirectoryError, PermissionError) as exc:
-        raise BadInput(f"the file {path} cannot be read: {exc.strerror}") from exc
-    except (OSError, EOFError, zlib.error, fits.VerifyError) as exc:
-        raise Permanent(f"{path.name} is broken: {exc}") from exc
-
-
-def _headers(stream: BinaryIO, path: Path) -> Iterator[fits.Header]:
-    """Each HDU's header; the caller reads or skips the data before it asks for the next."""
-    first = True
-    while block := stream.read(_BLOCK):
-        if not block.startswith(b"SIMPLE  =" if first else b"XTENSION="):
-            if first:
-                raise Permanent(f"{path.name} is no FITS file")
-            _skip_rest(stream)
-            return
-        while not _has_end(block):
-            block += _take(stream, _BLOCK, path)
-        first = False
-        yield fits.Header.fromstring(block)
-
-
-def _has_end(block: bytes) -> bool:
-    last = block[-_BLOCK:]
-    return any(last[at : at + 80].rstrip() == b"END" for at in range(0, len(last), 80))
-
-
-def _padded_size(header: fits.Header) -> int:
-    """Bytes of the data after a header, with their padding."""
-    axes = [int(header[f"NAXIS{number}"]) for number in range(1, int(header["NAXIS"]) + 1)]
-    if not axes:
-        return 0
-    items = int(header.get("GCOUNT", 1)) * (int(header.get("PCOUNT", 0)) + math.prod(axes))
-    return -(-abs(int(header["BITPIX"])) // 8 * items // _BLOCK) * _BLOCK
-
-
-def _take(stream: BinaryIO, size: int, path: Path) -> bytes:
-    """Exactly so many bytes."""
-    data = stream.read(size)
-    while len(data) < size:
-        more = stream.read(size - len(data))
-        if not more:
-            raise Permanent(f"{path.name} is truncated")
-        data += more
-    return data
-
-
-def _skip(stream: BinaryIO, size: int, path: Path) -> None:
-    while size > 0:
-        size -= len(_take(stream, min(size, _CHUNK), path))
-
-
-def _skip_rest(stream: BinaryIO) -> None:
-    """To the end, so that a compressed file's checksum is verified."""
-    while stream.read(_CHUNK):
-        pass

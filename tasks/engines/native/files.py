@@ -11,7 +11,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 from numpy.typing import NDArray
 
-from tasks.core.errors import Permanent
+from tasks.core.errors import BadInput, Permanent
 
 
 def read_hdus(path: Path, names: Sequence[str | int] | None = None) -> list[Any]:
@@ -26,6 +26,8 @@ def read_hdus(path: Path, names: Sequence[str | int] | None = None) -> list[Any]
 
     Raises
     ------
+    BadInput
+        When the file is not there.
     Permanent
         When the file is no whole FITS file or lacks one of the HDUs.
     """
@@ -36,6 +38,8 @@ def read_hdus(path: Path, names: Sequence[str | int] | None = None) -> list[Any]
                 found = list(hdus) if names is None else [hdus[name] for name in names]
                 # Touching the data reads them, so that damage shows here and nowhere else.
                 return [hdu for hdu in found if hdu.data is None or len(hdu.data) >= 0]
+        except FileNotFoundError as exc:
+            raise BadInput(f"there is no file {path}") from exc
         except (KeyError, IndexError) as exc:
             raise Permanent(f"{path.name} has not the extensions {', '.join(map(str, names or ()))}") from exc
         except (OSError, EOFError, ValueError, TypeError, zlib.error, AstropyUserWarning) as exc:

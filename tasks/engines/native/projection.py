@@ -42,15 +42,17 @@ def nominal_coverage(mask: Mask, nominal: Nominal) -> Coverage:
 def coverage(mask: Mask, attitude: Attitude, nominal: Nominal) -> Coverage:
     """Fraction of each SKY pixel covered by a mask at any attitude; arguments as in `nominal_coverage`."""
     fraction = np.zeros((SKY_SIZE, SKY_SIZE), np.float32)
-    if not mask.any():
-        return fraction
     to_det = sky_to_det_matrix(attitude, nominal)
+    faces_sky = to_det[2] @ (SKY_CENTRE, SKY_CENTRE, 1) > 0
+    if not (faces_sky and mask.any()):
+        return fraction
     live = np.pad(mask, 2)
     rows, columns = _reach(mask, to_det)
     y, x = np.arange(rows.start, rows.stop) + 1.0, np.arange(columns.start, columns.stop) + 1.0
     # Pixels that fall outside the detector all look at the dead border of the padded mask.
     nearest = [
-        np.clip(np.rint(det), 0, DET_SIZE + 1).astype(np.intp) for det in _apply(to_det, x[None, :], y[:, None])
+        np.clip(np.rint(det), 0, DET_SIZE + 1).astype(np.intp)
+        for det in _apply(to_det, x[None, :], y[:, None])
     ]
     alike = _neighbours(live)[nearest[1], nearest[0]]
     window = (alike == 9).astype(np.float32)
@@ -95,9 +97,9 @@ def _apply(matrix: Floats, x: Floats, y: Floats) -> tuple[Floats, Floats]:
 def _reach(mask: Mask, to_det: Floats) -> tuple[slice, slice]:
     """Rows and columns of the SKY image that the mask can touch."""
     det_y, det_x = (np.flatnonzero(mask.any(axis=axis)) + 1 for axis in (1, 0))
-    corners_x = np.array([det_x[0] - 1, det_x[-1] + 1, det_x[0] - 1, det_x[-1] + 1], float)
-    corners_y = np.array([det_y[0] - 1, det_y[0] - 1, det_y[-1] + 1, det_y[-1] + 1], float)
-    x, y = _apply(np.linalg.inv(to_det), corners_x, corners_y)
+    left, right, bottom, top = det_x[0] - 1.0, det_x[-1] + 1.0, det_y[0] - 1.0, det_y[-1] + 1.0
+    to_sky = np.asarray(np.linalg.inv(to_det), np.float64)
+    x, y = _apply(to_sky, np.array([left, right, left, right]), np.array([bottom, bottom, top, top]))
     low = np.clip(np.floor([y.min(), x.min()]) - 2, 0, SKY_SIZE).astype(int)
     high = np.clip(np.ceil([y.max(), x.max()]) + 1, 0, SKY_SIZE).astype(int)
     return slice(low[0], high[0]), slice(low[1], high[1])

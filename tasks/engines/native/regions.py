@@ -43,7 +43,6 @@ def choose(
     source_radius_arcmin: float,
     background: dict[str, Any],
     names: dict[str, str],
-    recipe: str,
 ) -> Report:
     """Choose source and background circles of a dataset and write their region files.
 
@@ -54,7 +53,7 @@ def choose(
     Parameters
     ----------
     obsid, name : str
-        ObsID and name of the target, for the files' comment.
+        ObsID and target, for the files' comment.
     events : str
         A cleaned event file: its aspect, and its detector area where nothing else tells it.
     target : dict
@@ -68,10 +67,7 @@ def choose(
     background : dict
         `radius_arcmin`, `distance_arcmin`, `candidates`, `minimum_fraction`.
     names : dict
-        Names of the files to write: `source`, `source_pixels`, `background`, `background_pixels`,
-        `calibration`.
-    recipe : str
-        The recipe's hash; it is not written.
+        Files to write, by `source`, `background` (each with `…_pixels` as well) and `calibration`.
 
     Returns
     -------
@@ -85,13 +81,10 @@ def choose(
     texts = region_texts(nominal, selection, f"{' '.join(name.split())}, ObsID {obsid}")
     for key in names.keys() & texts.keys():
         Path(names[key]).write_text(texts[key], encoding="utf-8")
-    at_target = {"exposure_at_target_s": selection.at_target if exposure_map else None}
     return Report(
         facts={
-            "target_offset_arcmin": selection.offset_arcmin,
+            **_selection_facts(nominal, selection, in_seconds=exposure_map is not None),
             "exposed_area": exposure_map or bad_pixels or events,
-            "source": _facts(nominal, selection.source, **at_target),
-            "background": _facts(nominal, selection.background),
             "regions": {key: region_hash(text) for key, text in texts.items()},
         },
         cautions=tuple(_cautions(selection)),
@@ -169,18 +162,26 @@ def _seen(path: Path) -> NDArray[np.bool_]:
     return seen
 
 
-def _facts(nominal: Nominal, choice: Choice | None, **more: Any) -> dict[str, Any] | None:
-    if choice is None:
-        return None
+def _selection_facts(nominal: Nominal, selection: Selection, *, in_seconds: bool) -> dict[str, Any]:
+    source, background = selection.source, selection.background
+    at_target = selection.at_target if in_seconds else None
+    return {
+        "target_offset_arcmin": selection.offset_arcmin,
+        "source": {**_facts(nominal, source), "exposure_at_target_s": at_target} if source else None,
+        "background": {**_facts(nominal, background), "candidate": background.candidate}
+        if background
+        else None,
+    }
+
+
+def _facts(nominal: Nominal, choice: Choice) -> dict[str, Any]:
     ra, dec, radius = world_circle(nominal, choice.circle)
     return {
         "ra": ra,
         "dec": dec,
         "radius_arcmin": radius * 60,
         "exposed_fraction": choice.exposed_fraction,
-        "candidate": choice.candidate,
         "pixels": asdict(choice.circle),
-        **more,
     }
 
 

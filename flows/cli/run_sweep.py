@@ -1,0 +1,94 @@
+"""The process in which a sweep's flow runs: its order comes on standard input.
+
+Started by `xtendflow sweep`, which gives it the Prefect server in its environment.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from tasks.core.errors import EnvironmentFault, XtendflowError
+from tasks.core.state import State
+from tasks.library.summary import Summary
+
+_INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run the sweep that standard input asks for; the exit status of the command."""
+    order = json.load(sys.stdin)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    logging.getLogger("xtendflow").setLevel(logging.INFO)
+    try:
+        summary = asyncio.run(_sweep(order))
+    except XtendflowError as exc:
+        typer.echo(f"xtendflow: {exc}", err=True)
+        return exc.exit_status
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        typer.echo("xtendflow: interrupted; what was finished is kept, the next sweep goes on", err=True)
+        return _INTERRUPTED
+    if order["as_json"]:
+        typer.echo(summary.model_dump_json(indent=2))
+    else:
+        show(summary)
+    return 1 if summary.of(State.FAILED) else 0
+
+
+async def _sweep(order: dict[str, Any]) -> Summary:
+    from flows.sweep import sweep
+    from tasks.archive.catalogue.interface import Query
+    from tasks.library.recipe import Recipe
+
+    query, recipe = Query.model_validate(order["query"]), Recipe.model_validate(order["recipe"])
+    state = await sweep(query, recipe, return_state=True)
+    value: Any = await state.aresult(raise_on_failure=False)
+    if isinstance(value, XtendflowError):
+        raise value
+    if not isinstance(value, dict):
+        raise EnvironmentFault(f"the sweep broke off: {value if value is not None else state.message}")
+    return Summary.model_validate(value)
+
+
+def show(summary: Summary) -> None:
+    """Print the summary: a row per dataset, the count of each state, and where to look."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title=f"Sweep {summary.sweep}", title_justify="left")
+    for heading in ("ObsID", "data class", "target", "state", "why", "cautions", "reason"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("ObsID", "data class"))
+    colours = {State.DONE: "green", State.FAILED: "red", State.SKIPPED: "yellow"}
+    for item in summary.results:
+        state = f"[{colours.get(item.standing.state, 'cyan')}]{item.standing}[/]"
+        table.add_row(
+            item.obsid,
+            item.dataclass or "–",
+            item.target,
+            state,
+            item.why,
+            str(len(item.cautions) or ""),
+            item.standing.reason or "",
+        )
+    console.print(table)
+    counts = Counter(str(item.standing) for item in summary.results)
+    totals = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+    console.print(totals or "nothing found")
+    console.print(f"Report:     {_address(summary.store)}", soft_wrap=True)
+    console.print(f"Prefect UI: {os.environ['PREFECT_API_URL'].removesuffix('/api')}", soft_wrap=True)
+
+
+def _address(store: str) -> str:
+    """Where the report of a store is found."""
+    return f"{store}/report/index.html" if "://" in store else (Path(store) / "report/index.html").as_uri()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

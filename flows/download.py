@@ -1,0 +1,24 @@
+"""Download: the files that an observation's datasets need."""
+
+from collections.abc import Awaitable
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from tasks.core.identifiers import ObsID
+from tasks.download import fetch_files
+
+
+@flow(name="download", flow_run_name="download {obsid}")
+async def download(obsid: ObsID) -> State[Any]:
+    """Have verified copies of an observation's files here; what is complete is not fetched again.
+
+    Parameters
+    ----------
+    obsid : ObsID
+        Nine digits, such as 000128000.
+    """
+    # Prefect's overloads do not know that an asynchronous task's state is awaited.
+    state: Awaitable[State[Any]] = fetch_files(obsid, return_state=True)  # type: ignore[assignment]
+    return await state

@@ -1,0 +1,145 @@
+"""One observation: download, processing, and products of each of its datasets."""
+
+import asyncio
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from flows.discovery import discovery
+from flows.download import download
+from flows.processing import processing
+from flows.products import products
+from tasks.archive.catalogue.crosscheck import cross_check
+from tasks.archive.catalogue.interface import Observation, Query
+from tasks.archive.selection import basis
+from tasks.bookkeeping import page
+from tasks.core.errors import BadInput, LeaseLost, NoData
+from tasks.core.identifiers import DataClass, ObsID
+from tasks.core.state import Standing
+from tasks.core.state import State as DatasetState
+from tasks.engines.interface import engine
+from tasks.library import logbook
+from tasks.library.claim import claim
+from tasks.library.recipe import Recipe
+from tasks.library.site import this_site
+from tasks.steps import SKIPPED, standing_of
+from tasks.xtend.cautions import Caution
+
+HELD_ELSEWHERE = "HeldElsewhere"
+
+Standings = dict[DataClass, Standing]
+
+
+def _run_name() -> str:
+    entry = flow_run.parameters.get("entry")
+    return " ".join(filter(None, (flow_run.parameters["obsid"], getattr(entry, "name", ""))))
+
+
+@flow(name="observation", flow_run_name=_run_name)
+async def observation(
+    obsid: ObsID, recipe: Recipe = Recipe(), entry: Observation | None = None, sweep: str | None = None
+) -> Any:
+    """Do everything for one observation; fails when any of its datasets does.
+
+    Parameters
+    ----------
+    obsid : ObsID
+        Nine digits, such as 000128000.
+    recipe : Recipe
+        What is to be made.
+    entry : Observation, optional
+        Its row in the catalogue; looked up when it is not given.
+    sweep : str, optional
+        The sweep that asks for it.
+    """
+    entry = entry or await _look_up(obsid)
+    chosen = engine(recipe.engine)
+    site = this_site()
+    try:
+        async with claim(site, obsid) as held:
+            attempt = logbook.begin(
+                site,
+                obsid,
+                engine=chosen.name,
+                versions=chosen.versions(),
+                basis=basis(entry, recipe, chosen.versions()),
+                sweep=sweep,
+                flow_run_id=flow_run.id,
+            )
+            standings: Standings = {}
+            standing = Standing(state=DatasetState.FAILED, kind="transient", reason="it was interrupted")
+            try:
+                standing = await _everything(entry, recipe, standings)
+            finally:
+                logbook.end(site, attempt, standing, standings, held.tries)
+    except LeaseLost as exc:
+        return Completed(name=HELD_ELSEWHERE, message=str(exc))
+    return _as_state(standing)
+
+
+async def _everything(entry: Observation, recipe: Recipe, standings: Standings) -> Standing:
+    """Download, process, make products and pages; `standings` fills as datasets end."""
+    downloaded = await download(entry.obsid, return_state=True)
+    if (standing := await standing_of(downloaded)).state != DatasetState.DONE:
+        return standing
+    fetched: Any = await downloaded.aresult()
+    names: list[DataClass] = sorted(fetched)
+    cautions = cross_check(entry, names)
+    processed = await processing(entry.obsid, recipe, cautions, return_state=True)
+    states = await processed.aresult(raise_on_failure=False)
+    if not isinstance(states, list):
+        return await standing_of(processed)
+    await asyncio.gather(
+        *(
+            _dataset(entry, name, recipe, cautions, state, standings)
+            for name, state in zip(names, states, strict=True)
+        )
+    )
+    return overall(standings)
+
+
+async def _dataset(
+    entry: Observation,
+    name: DataClass,
+    recipe: Recipe,
+    cautions: tuple[Caution, ...],
+    processed: State[Any],
+    standings: Standings,
+) -> None:
+    """Make the products of a processed dataset, and its page however that ended."""
+    standing = await standing_of(processed)
+    if standing.state == DatasetState.DONE:
+        made = await products(entry.obsid, name, recipe, cautions, return_state=True)
+        standing = await standing_of(made)
+    standings[name] = standing
+    await page(entry.obsid, name, entry.name, standing)
+
+
+def overall(standings: Standings) -> Standing:
+    """Where an observation stands: failed if a dataset is, done if one is, else skipped."""
+    for state in (DatasetState.FAILED, DatasetState.DONE, DatasetState.SKIPPED):
+        found = {name: item for name, item in sorted(standings.items()) if item.state == state}
+        if state == DatasetState.DONE and found:
+            return Standing(state=state)
+        for name, item in found.items():
+            return item.model_copy(update={"reason": f"{name}: {item.reason}"})
+    return Standing.of(NoData("the archive shows no dataset"))
+
+
+async def _look_up(obsid: ObsID) -> Observation:
+    found = await discovery(Query(obsids=(obsid,)))
+    if not found:
+        raise BadInput(f"the catalogue has no observation {obsid}")
+    return found[0]
+
+
+def _as_state(standing: Standing) -> State[Any]:
+    """The state of the flow run that says it in Prefect's words."""
+    if standing.state == DatasetState.FAILED:
+        return Failed(message=f"{standing}: {standing.reason}")
+    if standing.state == DatasetState.SKIPPED:
+        return Completed(name=SKIPPED, message=standing.reason, data=standing.model_dump(mode="json"))
+    return Completed()

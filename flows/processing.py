@@ -1,0 +1,36 @@
+"""Processing: cleaned events of every dataset of an observation."""
+
+import asyncio
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from tasks.core.identifiers import ObsID
+from tasks.engines.datasets import downloaded_datasets
+from tasks.library.claim import claim
+from tasks.library.recipe import Recipe
+from tasks.library.site import this_site
+from tasks.processing import process
+from tasks.steps import do
+from tasks.xtend.cautions import Caution
+
+
+@flow(name="processing", flow_run_name="processing {obsid}")
+async def processing(
+    obsid: ObsID, recipe: Recipe = Recipe(), cautions: tuple[Caution, ...] = ()
+) -> list[State[Any]]:
+    """Calibrate and screen what was downloaded, for each data class.
+
+    Parameters
+    ----------
+    obsid : ObsID
+        Nine digits; its files must have been downloaded.
+    recipe : Recipe
+        What is to be made; here its engine counts.
+    cautions : tuple of Caution
+        What discovery noticed, for the manifests.
+    """
+    async with claim(this_site(), obsid) as held:
+        datasets = downloaded_datasets(held.site, obsid, recipe, cautions)
+        return await asyncio.gather(*(do(process, dataset) for dataset in datasets))

@@ -1,0 +1,151 @@
+"""A sweep: discover, select, run the observations, summarise."""
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from flows.discovery import discovery
+from flows.observation import HELD_ELSEWHERE, observation
+from tasks.archive.catalogue.interface import Observation, Query
+from tasks.archive.selection import Choice, Selection, select
+from tasks.core.identifiers import ObsID
+from tasks.core.state import Standing
+from tasks.core.state import State as DatasetState
+from tasks.engines.interface import engine
+from tasks.library.inventory import damaged
+from tasks.library.ownership import claim_recipe
+from tasks.library.recipe import Recipe
+from tasks.library.rows import SweepRow
+from tasks.library.site import Site, this_site
+from tasks.library.summarising import Ending, results
+from tasks.library.summary import Summary
+from tasks.report.publishing import publish_summary
+from tasks.steps import standing_of
+
+logger = logging.getLogger("xtendflow.sweep")
+
+_AHEAD = 2
+"""How many observations more than there are cores are under way: they download while others compute."""
+
+
+def _run_name() -> str:
+    query: Query = flow_run.parameters.get("query") or Query()
+    asked = query.model_dump(exclude_defaults=True, mode="json")
+    what = ", ".join(f"{name} {value}" for name, value in asked.items()) or "whole archive"
+    return f"sweep-{datetime.now(UTC):%Y-%m-%d} {what}"
+
+
+@flow(name="sweep", flow_run_name=_run_name)
+async def sweep(query: Query = Query(), recipe: Recipe = Recipe()) -> State[Any]:
+    """Find public observations and make whatever is new or stale; fails when anything failed.
+
+    Parameters
+    ----------
+    query : Query
+        The whole archive, or a target, a position, ObsIDs or dates.
+    recipe : Recipe
+        What is to be made.
+    """
+    site, started = this_site(), datetime.now(UTC)
+    name = f"{started:%Y-%m-%dT%H-%M-%S}-{str(flow_run.id)[:8]}"
+    # The engine is resolved once, here, and frozen into everything that the sweep starts.
+    recipe = recipe.model_copy(update={"engine": engine(recipe.engine).name})
+    site.clear_scratch()
+    claim_recipe(site.store, recipe)
+    found = await discovery(query)
+    selection = _select(site, found, recipe)
+    endings = await _observe(selection, recipe, name, site.cores + _AHEAD)
+    summary = _summarise(site, name, recipe, started, selection, endings)
+    return _as_state(summary)
+
+
+def _select(site: Site, found: tuple[Observation, ...], recipe: Recipe) -> Selection:
+    """Choose in plain Python what has to be run, and note it in the ledger."""
+    selection = select(
+        found,
+        site.ledger.observations(),
+        recipe,
+        engine(recipe.engine).versions(),
+        damaged(site.store, site.ledger),
+        datetime.now(UTC),
+    )
+    noted = [item for item in (*selection.chosen, *selection.left) if item.why != "nothing has changed"]
+    site.ledger.note(choice.sighting for choice in noted)
+    logger.info("%d observations found, %d to run", len(found), len(selection.chosen))
+    for choice in selection.chosen:
+        logger.info("%s %s: %s", choice.observation.obsid, choice.observation.name, choice.why)
+    return selection
+
+
+async def _observe(selection: Selection, recipe: Recipe, name: str, at_once: int) -> dict[ObsID, Ending]:
+    """Run the chosen observations, each as a flow run of its own that may fail alone."""
+    slots = asyncio.Semaphore(at_once)
+
+    async def run(choice: Choice) -> tuple[ObsID, Ending]:
+        async with slots:
+            started = time.monotonic()
+            row = choice.observation
+            state = await observation(row.obsid, recipe, row, name, return_state=True)
+            ending = Ending(await _standing(state), time.monotonic() - started)
+            _log(row, ending)
+            return row.obsid, ending
+
+    return dict(await asyncio.gather(*map(run, selection.chosen)))
+
+
+def _log(row: Observation, ending: Ending) -> None:
+    reason = f": {ending.standing.reason}" if ending.standing.reason else ""
+    logger.info("%s %s: %s in %.0f s%s", row.obsid, row.name, ending.standing, ending.seconds, reason)
+
+
+async def _standing(state: State[Any]) -> Standing:
+    """Where an observation stands after its flow run."""
+    if state.name == HELD_ELSEWHERE:
+        return Standing(state=DatasetState.RUNNING, reason=state.message)
+    return await standing_of(state)
+
+
+def _summarise(
+    site: Site,
+    name: str,
+    recipe: Recipe,
+    started: datetime,
+    selection: Selection,
+    endings: dict[ObsID, Ending],
+) -> Summary:
+    """Say what became of everything that was found: in the ledger, in the store and on the page."""
+    choices = (*selection.chosen, *selection.left)
+    summary = Summary(
+        sweep=name,
+        recipe=recipe.name,
+        archive=site.settings.archive,
+        catalogue=site.settings.catalogue,
+        store=site.settings.store_url,
+        started=started,
+        ended=datetime.now(UTC),
+        found=len(choices),
+        results=results(site, (choice.sighting for choice in choices), endings),
+    )
+    counts = {str(state): len(summary.of(state)) for state in DatasetState}
+    site.ledger.record_sweep(
+        SweepRow(id=name, started=started, ended=summary.ended, recipe=recipe.name, counts=counts)
+    )
+    publish_summary(site.store, summary)
+    return summary
+
+
+def _as_state(summary: Summary) -> State[Any]:
+    """The sweep's own end: failed as soon as anything is."""
+    failed, data = summary.of(DatasetState.FAILED), summary.model_dump(mode="json")
+    if not failed:
+        return Completed(message=f"{len(summary.results)} datasets, none failed", data=data)
+    named = "; ".join(f"{item.obsid} {item.standing}: {item.standing.reason}" for item in failed[:10])
+    message = f"{len(failed)} of {len(summary.results)} datasets failed: {named}"
+    return Failed(message=message, data=data)

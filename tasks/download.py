@@ -1,0 +1,20 @@
+"""Tasks that bring files here."""
+
+from typing import Any
+
+from prefect import task
+
+from tasks.core.identifiers import ObsID
+from tasks.engines.fetching import fetch
+from tasks.library.claim import claim
+from tasks.library.site import this_site
+from tasks.policies import RETRIED
+from tasks.steps import unless_skipped
+
+
+@task(name="fetch", task_run_name="fetch {obsid}", **RETRIED)
+async def fetch_files(obsid: ObsID) -> Any:
+    """Have verified copies of the files that an observation's datasets need."""
+    async with claim(this_site(), obsid) as held:
+        held.tries += 1
+        return await unless_skipped(fetch(held.site, obsid))

@@ -1,0 +1,57 @@
+"""The download step: done the same way whatever the engine."""
+
+from pydantic import TypeAdapter, ValidationError
+
+from tasks.core.errors import SoftwareFault
+from tasks.core.identifiers import DataClass, ObsID
+from tasks.engines.call import Call
+from tasks.engines.runner import OnProgress, run_call
+from tasks.engines.workplace import workplace
+from tasks.library.dataset import DatasetInputs
+from tasks.library.site import Site
+
+Fetched = dict[DataClass, DatasetInputs]
+
+_FETCHED = TypeAdapter(Fetched)
+_RECORD = "datasets.json"
+_SECONDS = 12 * 3600.0
+
+
+async def fetch(site: Site, obsid: ObsID, on_progress: OnProgress | None = None) -> Fetched:
+    """Have verified copies of the files that an observation's datasets need, and remember which they are.
+
+    Raises
+    ------
+    Outcome
+        Why there is nothing to work on, or why it could not be had.
+    """
+    folder = site.downloads / obsid
+    call = Call(
+        function="tasks.archive.download:fetch_observation",
+        parameters={"archive": site.settings.archive_url, "obsid": obsid, "directory": str(folder)},
+        timeout=_SECONDS,
+    )
+    with workplace(site, f"{obsid}-download") as directory:
+        result = await run_call(
+            call, directory / "0", site.log(obsid), cores=site.cores, on_progress=on_progress
+        )
+    fetched = _FETCHED.validate_python(result.report.facts["datasets"])
+    record = folder / _RECORD
+    aside = record.with_suffix(".part")
+    aside.write_bytes(_FETCHED.dump_json(fetched, indent=1))
+    aside.replace(record)
+    return fetched
+
+
+def fetched(site: Site, obsid: ObsID) -> Fetched:
+    """What the last download of an observation brought.
+
+    Raises
+    ------
+    SoftwareFault
+        When it has not been downloaded.
+    """
+    try:
+        return _FETCHED.validate_json((site.downloads / obsid / _RECORD).read_bytes())
+    except (OSError, ValidationError) as exc:
+        raise SoftwareFault(f"{obsid} has not been downloaded here: run the download first") from exc

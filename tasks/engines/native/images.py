@@ -1,0 +1,121 @@
+"""Counts images on sky pixels, as extractor makes them."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from tasks.core.errors import BadInput
+from tasks.engines.native.events import Axis, nearest
+from tasks.engines.native.ogip import gti_hdu, set_observation, set_physical
+from tasks.engines.native.selection import Selection
+from tasks.xtend.channels import Channels
+
+Image = NDArray[np.int32]
+
+
+def images(
+    selection: Selection, channels: Channels | None, binnings: Iterable[int]
+) -> Iterator[tuple[int, Image]]:
+    """Images of one band, finest binning first.
+
+    Parameters
+    ----------
+    selection : Selection
+        The events.
+    channels : Channels or None
+        PI range, both inclusive; None takes every event.
+    binnings : iterable of int
+        Sky pixels per image pixel and axis.
+
+    Yields
+    ------
+    int, ndarray of int32, shape (NAXIS2, NAXIS1)
+        Binning and counts.
+
+    Raises
+    ------
+    BadInput
+        When a binning is larger than the sky.
+    """
+    chosen = selection.good & selection.on_sky & selection.within(channels)
+    x = nearest(selection.events.columns["X"][chosen])
+    y = nearest(selection.events.columns["Y"][chosen])
+    axes = selection.events.axis("X"), selection.events.axis("Y")
+    made: dict[int, Image] = {}
+    for binning in sorted(set(binnings)):
+        finer = max((other for other in made if binning % other == 0), default=None)
+        if finer is None:
+            made[binning] = bin_events(x, y, axes, binning)
+        else:
+            made[binning] = block_sums(made[finer], binning // finer, image_shape(axes, binning))
+        yield binning, made[binning]
+
+
+def image_shape(axes: tuple[Axis, Axis], binning: int) -> tuple[int, int]:
+    """(NAXIS2, NAXIS1) of an image; the trailing partial block is dropped."""
+    if not 1 <= binning <= min(axis.size for axis in axes):
+        raise BadInput(f"binning {binning} is outside 1–{min(axis.size for axis in axes)}")
+    return axes[1].size // binning, axes[0].size // binning
+
+
+def bin_events(x: NDArray[np.number], y: NDArray[np.number], axes: tuple[Axis, Axis], binning: int) -> Image:
+    """Counts per block of `binning` × `binning` sky pixels, from whole pixels within the axes' ranges."""
+    height, width = image_shape(axes, binning)
+    column = (x.astype(np.int64) - axes[0].low) // binning
+    row = (y.astype(np.int64) - axes[1].low) // binning
+    kept = (column < width) & (row < height)
+    counts = np.bincount(row[kept] * width + column[kept], minlength=height * width)
+    return counts.astype(np.int32).reshape(height, width)
+
+
+def block_sums(image: Image, factor: int, shape: tuple[int, int]) -> Image:
+    """Sums over `factor` × `factor` blocks."""
+    height, width = shape
+    blocks = image[: height * factor, : width * factor].reshape(height, factor, width, factor)
+    return np.asarray(blocks.sum(axis=(1, 3)), np.int32)
+
+
+def image_hdus(
+    selection: Selection, channels: Channels | None, binning: int, image: Image
+) -> list[fits.PrimaryHDU | fits.BinTableHDU]:
+    """An image with its header and the good-time intervals."""
+    primary = fits.PrimaryHDU(image)
+    header = primary.header
+    header["BUNIT"] = "count"
+    header["HDUCLASS"] = ("OGIP", "format conforms to OGIP/GSFC conventions")
+    header["HDUCLAS1"] = ("IMAGE", "extension contains an image")
+    header["CONTENT"] = ("IMAGE", "image file")
+    header["HDUNAME"] = "IMAGE"
+    _set_world(header, selection, binning)
+    header["IMGBIN"] = (binning, "image binning factor")
+    counted = selection.good & selection.within(channels)
+    header["TOTCTS"] = (int(counted.sum()), "events selected, on the image or not")
+    if channels is not None:
+        header["CHANMIN"] = (channels.low, "low PI channel")
+        header["CHANMAX"] = (channels.high, "high PI channel")
+        header["CHANTYPE"] = ("PI", "energy channel name")
+    set_observation(header, selection)
+    return [primary, gti_hdu(selection)]
+
+
+def _set_world(header: fits.Header, selection: Selection, binning: int) -> None:
+    """World and physical coordinates of a binned sky image; extractor writes neither CUNIT nor CD."""
+    axes = selection.events.axis("X"), selection.events.axis("Y")
+    for number, axis in enumerate(axes, start=1):
+        header[f"CTYPE{number}"] = axis.ctype
+        reference = (axis.crpix - (axis.low - 1)) / binning + (binning - 1) / (2 * binning)
+        header[f"CRPIX{number}"] = (reference, "reference pixel")
+        header[f"DRPIX{number}"] = (axis.crpix, "original reference pixel")
+        header[f"CRVAL{number}"] = (axis.crval, "coordinate of the reference pixel")
+        header[f"CDELT{number}"] = (axis.cdelt * binning, "increment")
+        header[f"DDELT{number}"] = (axis.cdelt, "original increment")
+    header["CROTA2"] = (0.0, "sky coordinate rotation angle")
+    header["WCSNAMEP"] = "PHYSICAL"
+    for number, axis in enumerate(axes, start=1):
+        set_physical(header, number, axis, axis.low, binning)
+    if axes[0].ctype:
+        header["RA_NOM"] = (axes[0].crval, "[deg] right ascension of the reference pixel")
+        header["DEC_NOM"] = (axes[1].crval, "[deg] declination of the reference pixel")
+        header["DROLLANG"] = (0.0, "[deg] mean roll angle")

@@ -1,0 +1,135 @@
+"""Light curves: counts per exposed second in bins that start with the good time, as extractor makes them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from tasks.core.errors import BadInput
+from tasks.engines.native.ogip import gti_hdu, region_hdu, set_observation, set_region_reference
+from tasks.engines.native.selection import Mask, Selection
+from tasks.xtend.channels import Channels
+from tasks.xtend.regions import Region
+
+_MOST_BINS: Final = 20_000_000
+_UNRESOLVED: Final = 1e-6
+"""Seconds below which an overlap is rounding: mission times of 10⁸ s are stored to some 10⁻⁸ s."""
+
+
+@dataclass(frozen=True, eq=False)
+class LightCurve:
+    """Bins with good time.
+
+    Parameters
+    ----------
+    start : float
+        Start of the first bin in mission time: the earliest good time.
+    width : float
+        Length of a bin in seconds.
+    threshold : float
+        Least exposed fraction of the bins kept.
+    number : ndarray of int, shape (n,)
+        Which bin, from 0.
+    counts : ndarray of int, shape (n,)
+        Events.
+    exposure : ndarray of float64, shape (n,)
+        Good time in seconds, dead time not taken off.
+    """
+
+    start: float
+    width: float
+    threshold: float
+    number: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    exposure: NDArray[np.float64]
+
+
+def light_curve(selection: Selection, chosen: Mask, width: float, threshold: float) -> LightCurve:
+    """The light curve of chosen events.
+
+    Parameters
+    ----------
+    selection : Selection
+        The events.
+    chosen : ndarray of bool, shape (n,)
+        Events of the band and region, in good time or not.
+    width : float
+        Length of a bin in seconds.
+    threshold : float
+        Bins exposed for less than this fraction are left out; 0 keeps all that have good time.
+
+    Raises
+    ------
+    BadInput
+        When the bins are too short for the span of the observation.
+    """
+    gti = selection.events.gti
+    start = float(gti.start[0])
+    span = (float(gti.stop[-1]) - start) / width
+    if not span < _MOST_BINS:
+        raise BadInput(
+            f"bins of {width} s would divide the observation into {span:.0f} parts: use longer ones"
+        )
+    bins = int(span) + 1
+    exposure = gti.shifted(-start).overlap(np.arange(bins + 1) * width)
+    place = np.floor((selection.times[chosen & selection.good] - start) / width).astype(np.int64)
+    counts = np.bincount(place, minlength=bins)[:bins]
+    # In single precision, as the column is stored: a full bin must not fail a threshold of 1 by rounding.
+    exposed = (exposure / width).astype(np.float32) >= np.float32(threshold)
+    kept = np.flatnonzero((exposure > _UNRESOLVED) & exposed)
+    return LightCurve(start, width, threshold, kept, counts[kept], exposure[kept])
+
+
+def light_curve_hdus(
+    selection: Selection, channels: Channels | None, region: Region | None, pixels: int, curve: LightCurve
+) -> list[fits.PrimaryHDU | fits.BinTableHDU]:
+    """A light curve with its header, the good-time intervals and the region.
+
+    Parameters
+    ----------
+    selection, channels, region
+        What was selected.
+    pixels : int
+        Sky pixels in the region.
+    curve : LightCurve
+        The bins.
+    """
+    primary = fits.PrimaryHDU()
+    set_observation(primary.header, selection)
+    rate = _rate_hdu(curve)
+    header = rate.header
+    band = channels or (selection.events.axis("PI").low, selection.events.axis("PI").high)
+    header["PHALCUT"] = (band[0], "minimum PI channel")
+    header["PHAHCUT"] = (band[1], "maximum PI channel")
+    header["NPIXSOU"] = (float(pixels), "number of sky pixels in the region")
+    set_region_reference(header, region)
+    set_observation(header, selection)
+    regions = [region_hdu(region, selection)] if region is not None else []
+    return [primary, rate, gti_hdu(selection), *regions]
+
+
+def _rate_hdu(curve: LightCurve) -> fits.BinTableHDU:
+    columns = [
+        fits.Column("TIME", "D", unit="s", array=curve.number * curve.width),
+        fits.Column("RATE", "E", unit="count/s", array=curve.counts / curve.exposure),
+        fits.Column("ERROR", "E", unit="count/s", array=np.sqrt(curve.counts.astype(np.float32)) / curve.exposure.astype(np.float32)),
+        fits.Column("FRACEXP", "E", array=curve.exposure / curve.width),
+    ]
+    hdu = fits.BinTableHDU.from_columns(columns, name="RATE")
+    hdu.header.update(
+        {
+            "HDUCLASS": ("OGIP", "format conforms to OGIP/GSFC conventions"),
+            "HDUCLAS1": ("LIGHTCURVE", "extension contains a light curve"),
+            "HDUCLAS2": ("TOTAL", "source and background"),
+            "HDUCLAS3": ("RATE", "counts per second of good time"),
+            "TIMEZERO": (curve.start + curve.width / 2, "[s] TIME + TIMEZERO is the centre of a bin"),
+            "TIMEDEL": (curve.width, "[s] length of a bin"),
+            "TIMEPIXR": (0.5, "times are those of bin centres"),
+            "MINFREXP": (curve.threshold, "least FRACEXP included"),
+            "VIGNAPP": (False, "whether corrected for vignetting"),
+            "BACKAPP": (False, "whether a background was subtracted"),
+        }
+    )
+    return hdu

@@ -1,0 +1,116 @@
+"""Which events count, and for how long: HEASoft's rules of frame centres, good time, dead time and regions.
+
+Observed with extractor 5.31; newer releases may differ in detail, so the rules stand here only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.core.errors import NoData
+from tasks.engines.native.events import EventList, nearest
+from tasks.xtend.channels import Channels
+from tasks.xtend.regions import Region
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """An event list with what its header says of time.
+
+    Parameters
+    ----------
+    events : EventList
+        With the columns TIME, X, Y and PI.
+    """
+
+    events: EventList
+
+    @cached_property
+    def times(self) -> Floats:
+        """Centres of the events' frames in seconds, shape (n,)."""
+        return self.events.columns["TIME"] + frame_shift(self.events.header)
+
+    @cached_property
+    def good(self) -> Mask:
+        """Which events lie in good time, shape (n,)."""
+        return self.events.gti.contains(self.times)
+
+    @cached_property
+    def on_sky(self) -> Mask:
+        """Which events have a sky pixel, shape (n,)."""
+        columns = self.events.columns
+        return self.events.axis("X").valid(columns["X"]) & self.events.axis("Y").valid(columns["Y"])
+
+    @cached_property
+    def live_fraction(self) -> float:
+        """Fraction of the good time in which photons were taken."""
+        return live_fraction(self.events.header)
+
+    @property
+    def ontime(self) -> float:
+        """Sum of the good time in seconds."""
+        return self.events.gti.total
+
+    @property
+    def exposure(self) -> float:
+        """Live part of the good time in seconds."""
+        return self.ontime * self.live_fraction
+
+    def within(self, channels: Channels | None) -> Mask:
+        """Which events have a PI channel in a range; all of them without one."""
+        pi = self.events.columns["PI"]
+        if channels is None:
+            return np.ones(pi.shape, bool)
+        null = self.events.axis("PI").null
+        chosen = np.asarray((pi >= channels.low) & (pi <= channels.high))
+        return chosen if null is None else chosen & (pi != null)
+
+    def inside(self, region: Region | None) -> Mask:
+        """Which events lie in a region, in good time or not; all of them without one."""
+        columns = self.events.columns
+        if region is None:
+            return np.ones(self.events.size, bool)
+        inside = np.zeros(self.events.size, bool)
+        place = np.flatnonzero(self.on_sky)
+        x, y = nearest(columns["X"][place]), nearest(columns["Y"][place])
+        inside[place] = region.contains(x, y, self.events.wcs())
+        return inside
+
+
+def select(events: EventList) -> Selection:
+    """The selection of an event list.
+
+    Raises
+    ------
+    NoData
+        When there is no event or no good time.
+    """
+    if not events.size:
+        raise NoData(f"{events.names[0]} holds no event")
+    if not events.gti.total:
+        raise NoData(f"{events.names[0]} holds no good time")
+    return Selection(events)
+
+
+def frame_shift(header: Mapping[str, Any]) -> float:
+    """Seconds from an event's TIME to the centre of its frame; a missing TIMEPIXR counts as 0."""
+    zero = header.get("TIMEZERO", header.get("TIMEZERI", 0.0) + header.get("TIMEZERF", 0.0))
+    frame = float(header.get("TIMEDEL", 0.0))
+    return float(zero) - ((float(header.get("TIMEPIXR", 0.0)) - 0.5) * frame if frame > 0 else 0.0)
+
+
+def live_fraction(header: Mapping[str, Any]) -> float:
+    """DEADC, else DTCOR, else LIVETIME/ONTIME, else 1; in single precision, as HEASoft keeps it."""
+    for key in ("DEADC", "DTCOR"):
+        if header.get(key, 0) > 0:
+            return float(np.float32(header[key]))
+    if header.get("LIVETIME", 0) > 0 and header.get("ONTIME", 0) > 0:
+        return float(np.float32(np.float32(header["LIVETIME"]) / np.float32(header["ONTIME"])))
+    return 1.0

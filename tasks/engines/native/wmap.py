@@ -1,0 +1,293 @@
+"""The weighted map of a spectrum: its counts on detector pixels, which response generators read."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from tasks.engines.native.events import Axis, nearest
+from tasks.engines.native.ogip import set_observation, set_physical, set_region_reference
+from tasks.engines.native.selection import Mask, Selection
+from tasks.xtend.geometry import DetPixels, det_to_sky
+from tasks.xtend.regions import Region
+
+Floats = NDArray[np.float64]
+
+_MIRRORED: Final = 1.01
+"""A mirror image must fit the events by so much better than a rotation before it is believed."""
+_OUTSIDE: Final = -1.0
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """How detector pixels turn into sky pixels: a rotation about the detector's centre, perhaps a mirror.
+
+    Parameters
+    ----------
+    x0, y0 : float
+        Sky pixel of the detector's centre.
+    detector : tuple of float
+        The detector's centre in its pixels.
+    sign : float
+        −1 where the first detector axis is mirrored.
+    angle : float
+        Radians from detector to sky, counter-clockwise.
+    """
+
+    x0: float
+    y0: float
+    detector: tuple[float, float]
+    sign: float
+    angle: float
+
+    def sky(self, detx: Floats, dety: Floats) -> tuple[Floats, Floats]:
+        """Sky pixels, not rounded, of detector pixels."""
+        dx, dy = self.sign * (detx - self.detector[0]), dety - self.detector[1]
+        cosine, sine = np.cos(self.angle), np.sin(self.angle)
+        return self.x0 + dx * cosine - dy * sine, self.y0 + dx * sine + dy * cosine
+
+    def det(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Detector pixels, not rounded, of sky pixels."""
+        dx, dy = x - self.x0, y - self.y0
+        cosine, sine = np.cos(self.angle), np.sin(self.angle)
+        return (
+            self.detector[0] + self.sign * (dx * cosine + dy * sine),
+            self.detector[1] + dy * cosine - dx * sine,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedMap:
+    """Counts per detector pixel, −1 outside the region.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (height, width)
+        The map.
+    axes : tuple of Axis
+        The detector's columns, or X and Y where a list has none.
+    first : tuple of int
+        Detector pixel of the map's first column and row.
+    rotation : Rotation or None
+        How the detector lies on the sky, where that was needed.
+    """
+
+    image: NDArray[np.float32]
+    axes: tuple[Axis, Axis]
+    first: tuple[int, int]
+    rotation: Rotation | None
+
+
+def weighted_map(selection: Selection, inside: Mask, region: Region | None) -> WeightedMap:
+    """The map of the events inside a region.
+
+    The map spans the region on the detector, also where no CCD is; without a region, the events.
+    A pixel belongs to the region if its centre, taken to the sky, lies inside.
+
+    Parameters
+    ----------
+    selection : Selection
+        The events.
+    inside : ndarray of bool, shape (n,)
+        Events in the region, in good time or not.
+    region : Region or None
+        None is the whole field.
+    """
+    columns, axes = selection.events.columns, _detector(selection)
+    rotation = None
+    if region is not None and axes[0].name != "X":
+        rotation = fit_rotation(selection, inside, axes) or nominal_rotation(selection, axes)
+        if rotation is None:
+            axes = _sky(selection)
+    names = axes[0].name, axes[1].name
+    placed = inside & axes[0].valid(columns[names[0]]) & axes[1].valid(columns[names[1]])
+    counted = placed & selection.good
+    x, y = (nearest(columns[name][counted]).astype(np.int64) for name in names)
+    if region is None:
+        first, outside = _span_of_events(axes, x, y)
+        return WeightedMap(_binned(x, y, first, outside), axes, first, None)
+    first, outside = _span_of_region(selection, region, axes, rotation)
+    return WeightedMap(_binned(x, y, first, outside), axes, first, rotation)
+
+
+def fit_rotation(selection: Selection, inside: Mask, axes: tuple[Axis, Axis]) -> Rotation | None:
+    """The rotation that best turns the events' detector pixels into their sky pixels (least squares).
+
+    HEASoft finds it in the same way, from the events in the region, in good time or not. Where these are too
+    few, all events are taken; None when they do not tell either.
+    """
+    columns = selection.events.columns
+    placed = selection.on_sky & axes[0].valid(columns[axes[0].name]) & axes[1].valid(columns[axes[1].name])
+    for mask in (placed & inside, placed):
+        detector = np.array([nearest(columns[axis.name][mask]) for axis in axes], float)
+        if detector.size and np.ptp(detector, axis=1).any():
+            sky = np.array([nearest(columns[name][mask]) for name in ("X", "Y")], float)
+            return _rotation(detector, sky, axes)
+    return None
+
+
+def nominal_rotation(selection: Selection, axes: tuple[Axis, Axis]) -> Rotation | None:
+    """The rotation of Xtend by its nominal position angle; None for other instruments."""
+    header = selection.events.header
+    if header.get("INSTRUME") != "XTEND" or "PA_NOM" not in header:
+        return None
+    centre = (axes[0].low + axes[0].high) / 2, (axes[1].low + axes[1].high) / 2
+    sky = det_to_sky(DetPixels(*np.array(centre)), float(header["PA_NOM"]))
+    return Rotation(float(sky.x), float(sky.y), centre, 1, float(np.radians(header["PA_NOM"])))
+
+
+def _rotation(detector: Floats, sky: Floats, axes: tuple[Axis, Axis]) -> Rotation:
+    """Least squares for points of shape (2, n)."""
+    centre = (axes[0].low + axes[0].high) / 2, (axes[1].low + axes[1].high) / 2
+    u, v = detector - detector.mean(axis=1, keepdims=True)
+    p, q = sky - sky.mean(axis=1, keepdims=True)
+    sums = {
+        sign: (float((sign * u * q - v * p).sum()), float((sign * u * p + v * q).sum())) for sign in (1, -1)
+    }
+    sign = -1 if np.hypot(*sums[-1]) > _MIRRORED * np.hypot(*sums[1]) else 1
+    angle = float(np.arctan2(*sums[sign]))
+    trial = Rotation(0.0, 0.0, centre, sign, angle)
+    x, y = trial.sky(*detector.mean(axis=1))
+    return Rotation(float(sky[0].mean() - x), float(sky[1].mean() - y), centre, sign, angle)
+
+
+def _detector(selection: Selection) -> tuple[Axis, Axis]:
+    axes = selection.events.axes
+    if "DETX" in axes and "DETY" in axes:
+        return axes["DETX"], axes["DETY"]
+    return _sky(selection)
+
+
+def _sky(selection: Selection) -> tuple[Axis, Axis]:
+    return selection.events.axis("X"), selection.events.axis("Y")
+
+
+def _span_of_events(
+    axes: tuple[Axis, Axis], x: NDArray[np.int64], y: NDArray[np.int64]
+) -> tuple[tuple[int, int], Mask]:
+    if not x.size:
+        return (axes[0].low, axes[1].low), np.zeros((1, 1), bool)
+    shape = int(np.ptp(y)) + 1, int(np.ptp(x)) + 1
+    return (int(x.min()), int(y.min())), np.zeros(shape, bool)
+
+
+def _span_of_region(
+    selection: Selection, region: Region, axes: tuple[Axis, Axis], rotation: Rotation | None
+) -> tuple[tuple[int, int], Mask]:
+    """First pixel of the smallest frame around the region, and which of its pixels lie outside."""
+    wcs = selection.events.wcs()
+    box = region.bounding_box(wcs)
+    left, right, bottom, top = _frame(box, axes, rotation)
+    x, y = np.arange(left, right + 1.0), np.arange(bottom, top + 1.0)[:, None]
+    sky_x, sky_y = rotation.sky(x, y) if rotation else (x, y)
+    within = region.contains(sky_x, sky_y, wcs)
+    rows, columns = np.flatnonzero(within.any(axis=1)), np.flatnonzero(within.any(axis=0))
+    if not rows.size:
+        return (left, bottom), np.ones((1, 1), bool)
+    trimmed = within[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return (left + int(columns[0]), bottom + int(rows[0])), ~trimmed
+
+
+def _frame(
+    box: tuple[float, float, float, float] | None, axes: tuple[Axis, Axis], rotation: Rotation | None
+) -> tuple[int, int, int, int]:
+    """Whole detector pixels that surely hold a box of sky pixels, within the detector."""
+    whole = axes[0].low, axes[0].high, axes[1].low, axes[1].high
+    if box is None:
+        return whole
+    x, y = np.array([box[0], box[0], box[1], box[1]]), np.array([box[2], box[3], box[2], box[3]])
+    u, v = rotation.det(x, y) if rotation else (x, y)
+    left, right = np.clip([np.floor(u.min()), np.ceil(u.max())], whole[0], whole[1])
+    bottom, top = np.clip([np.floor(v.min()), np.ceil(v.max())], whole[2], whole[3])
+    return int(left), int(right), int(bottom), int(top)
+
+
+def _binned(
+    x: NDArray[np.int64], y: NDArray[np.int64], first: tuple[int, int], outside: Mask
+) -> NDArray[np.float32]:
+    """Counts on a frame; those outside of it or of the region are dropped."""
+    height, width = outside.shape
+    column, row = x - first[0], y - first[1]
+    framed = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    flat = np.bincount(row[framed] * width + column[framed], minlength=height * width)
+    image = flat.astype(np.float32).reshape(height, width)
+    image[outside] = _OUTSIDE
+    return image
+
+
+def wmap_hdu(
+    selection: Selection, weights: WeightedMap, region: Region | None, pixels: int, counts: int
+) -> fits.PrimaryHDU:
+    """The map as the primary HDU of a spectrum, with the keywords that xtdrmf and xaarfgen read."""
+    hdu = fits.PrimaryHDU(weights.image)
+    header = hdu.header
+    sky = _sky(selection)
+    header.update(
+        {
+            "HDUCLASS": ("OGIP", "format conforms to OGIP/GSFC conventions"),
+            "HDUCLAS1": ("IMAGE", "extension contains an image"),
+            "HDUCLAS2": ("WMAP", "extension contains a weighted map"),
+            "HDUVERS": ("2.0.0", "version of format (OGIP memo OGIP-96-001)"),
+            "HDUNAME": "WMAP",
+            "CONTENT": "SPECTRUM",
+            "BUNIT": "count",
+            "AXLEN1": weights.image.shape[1],
+            "AXLEN2": weights.image.shape[0],
+            "WMREBIN": (1, "weighted map rebinning"),
+            "OBS-MODE": (-10, "observing mode"),
+            "NPIXSOU": (float(pixels), "number of sky pixels in the region"),
+            "SKYBIN": (1, "image binning factor"),
+            "PIXSIZE": (abs(sky[1].cdelt), "[deg] size of a sky pixel"),
+            "WMAPFIX": (region is not None, "whether pixels outside the region are -1"),
+            "TOTCTS": (counts, "events in the spectrum"),
+            "X-OFFSET": (weights.first[0], "first original X pixel in map"),
+            "Y-OFFSET": (weights.first[1], "first original Y pixel in map"),
+            "BBOX1": weights.first[0],
+            "BBOX2": weights.first[1],
+            "HBBOX1": 1,
+            "HBBOX2": 1,
+            "OPTIC1": (-999.0, "X optical axis"),
+            "OPTIC2": (-999.0, "Y optical axis"),
+        }
+    )
+    _set_axes(header, weights)
+    for letter, axis in zip("XY", sky, strict=True):
+        for key, value in (
+            ("TYP", axis.ctype),
+            ("RPX", axis.crpix),
+            ("RVL", axis.crval),
+            ("DLT", axis.cdelt),
+        ):
+            header[f"REF{letter}C{key}"] = value
+    if weights.rotation:
+        _set_rotation(header, weights.rotation)
+    set_region_reference(header, region)
+    set_observation(header, selection)
+    header.add_history(f"WMAP X axis is {weights.axes[0].name}")
+    header.add_history(f"WMAP Y axis is {weights.axes[1].name}")
+    return hdu
+
+
+def _set_axes(header: fits.Header, weights: WeightedMap) -> None:
+    for number, (axis, first) in enumerate(zip(weights.axes, weights.first, strict=True), start=1):
+        header[f"CTYPE{number}"] = axis.ctype
+        header[f"CRPIX{number}"] = (axis.crpix - (first - 1), "reference pixel")
+        header[f"DRPIX{number}"] = (axis.crpix, "original reference pixel")
+        header[f"CRVAL{number}"] = (axis.crval, "coordinate of the reference pixel")
+        header[f"CDELT{number}"] = (axis.cdelt, "increment")
+        header[f"DDELT{number}"] = (axis.cdelt, "original increment")
+    header["WCSNAMEP"] = "PHYSICAL"
+    for number, (axis, first) in enumerate(zip(weights.axes, weights.first, strict=True), start=1):
+        set_physical(header, number, axis, first, 1)
+
+
+def _set_rotation(header: fits.Header, rotation: Rotation) -> None:
+    header["EXTXF0"] = (rotation.x0, "extractor X image zero")
+    header["EXTYF0"] = (rotation.y0, "extractor Y image zero")
+    header["EXTXH0"] = (rotation.detector[0], "extractor X detector zero")
+    header["EXTYH0"] = (rotation.detector[1], "extractor Y detector zero")
+    header["EXTXSIGN"] = (float(rotation.sign), "extractor X orientation")
+    header["EXTYSIGN"] = (1.0, "extractor Y orientation")
+    header["EXTTHETA"] = (-rotation.angle, "extractor rotation angle (radians)")

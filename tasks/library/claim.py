@@ -1,0 +1,93 @@
+"""The claim on an observation: a lease that is kept alive while work goes on, and asked before publishing."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from tasks.core.errors import EnvironmentFault, LeaseLost
+from tasks.core.identifiers import ObsID
+from tasks.library import leases
+from tasks.library.leases import Lease
+from tasks.library.site import Site
+
+_RENEWALS_PER_LEASE = 4
+
+
+@dataclass
+class Claim:
+    """The right of a process to publish for one observation.
+
+    Parameters
+    ----------
+    site : Site
+        Whose ledger holds the lease.
+    obsid : ObsID
+        On which observation.
+    lease : Lease
+        As acquired; its number does not change by renewal.
+    tries : int
+        How many tasks were started under it, retries included.
+    """
+
+    site: Site
+    obsid: ObsID
+    lease: Lease
+    tries: int = field(default=0)
+
+    def confirm(self) -> None:
+        """Raise `LeaseLost` when another process has taken over."""
+        leases.confirm(self.site.ledger, self.lease)
+
+
+_held: ContextVar[Claim | None] = ContextVar("held", default=None)
+
+
+@contextlib.asynccontextmanager
+async def claim(site: Site, obsid: ObsID) -> AsyncIterator[Claim]:
+    """Hold an observation; a flow inside a flow that holds it already shares that claim.
+
+    Raises
+    ------
+    LeaseLost
+        When another process holds it.
+    """
+    held = _held.get()
+    if held is not None and held.obsid == obsid:
+        yield held
+        return
+    seconds = site.settings.lease_seconds
+    lease = await asyncio.to_thread(leases.acquire, site.ledger, obsid, site.holder, seconds)
+    if lease is None:
+        raise LeaseLost(f"another process is working on {obsid}")
+    claimed = Claim(site, obsid, lease)
+    heartbeat = asyncio.create_task(_keep_alive(claimed, seconds))
+    try:
+        with _holding(claimed):
+            yield claimed
+    finally:
+        heartbeat.cancel()
+        with contextlib.suppress(EnvironmentFault):  # it then runs out by itself
+            leases.release(site.ledger, lease)
+
+
+@contextlib.contextmanager
+def _holding(claimed: Claim) -> Iterator[None]:
+    token = _held.set(claimed)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+
+
+async def _keep_alive(claimed: Claim, seconds: float) -> None:
+    """Renew until cancelled; a lease that is lost stays lost, and `confirm` says so."""
+    while True:
+        await asyncio.sleep(seconds / _RENEWALS_PER_LEASE)
+        # A database that stumbles once leaves time for the next renewal.
+        with contextlib.suppress(EnvironmentFault):
+            try:
+                await asyncio.to_thread(leases.renew, claimed.site.ledger, claimed.lease, seconds)
+            except LeaseLost:
+                return

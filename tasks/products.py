@@ -1,0 +1,9 @@
+"""Tasks that make products of cleaned events."""
+
+from tasks.library.manifest import Step
+from tasks.steps import step_task
+
+exposure = step_task(Step.EXPOSURE)
+regions = step_task(Step.REGIONS)
+extraction = step_task(Step.EXTRACTION)
+derived = step_task(Step.DERIVED)

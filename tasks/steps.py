@@ -1,0 +1,72 @@
+"""Steps of a dataset as tasks: cached by fingerprint, retried when transient, made only when stale."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+from prefect import Task, task
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from tasks.core.errors import LeaseLost, Outcome, Skipped, Transient
+from tasks.core.state import Standing
+from tasks.core.state import State as DatasetState
+from tasks.engines.step import make, progress
+from tasks.library.claim import Claim, claim
+from tasks.library.dataset import Dataset
+from tasks.library.manifest import Step
+from tasks.library.site import this_site
+from tasks.policies import CACHED, RETRIED
+
+SKIPPED = "Skipped"
+
+
+def step_task(step: Step) -> Task[[Dataset, str], Any]:
+    """The task that does a step; call it through `do`."""
+    name = f"{step} {{dataset.obsid}} {{dataset.dataclass}}"
+
+    @task(name=str(step), task_run_name=name, **RETRIED, **CACHED)
+    async def run(dataset: Dataset, fingerprint: str) -> Any:
+        async with claim(this_site(), dataset.obsid) as held:
+            held.tries += 1
+            return await unless_skipped(_made(step, dataset, held, fingerprint))
+
+    return run
+
+
+async def _made(step: Step, dataset: Dataset, held: Claim, fingerprint: str) -> str:
+    await make(step, dataset, held.site, held.confirm)
+    return fingerprint
+
+
+async def unless_skipped(work: Awaitable[Any]) -> Any:
+    """The result of some work; finding that there is nothing to do is no failure of its run."""
+    try:
+        return await work
+    except Skipped as exc:
+        return Completed(name=SKIPPED, message=str(exc), data=Standing.of(exc).model_dump(mode="json"))
+
+
+async def do(step: Task[[Dataset, str], Any], dataset: Dataset) -> State[Any]:
+    """Run a step's task; the cache is used only when the manifest agrees that everything is there."""
+    site = this_site()
+    found = await asyncio.to_thread(progress, Step(step.name), dataset, site)
+    configured = step.with_options(refresh_cache=not found.complete, result_storage=site.results)
+    # Prefect's overloads do not know that an asynchronous task's state is awaited.
+    state: Awaitable[State[Any]] = configured(dataset, found.order.fingerprint, return_state=True)  # type: ignore[assignment]
+    return await state
+
+
+async def standing_of(state: State[Any]) -> Standing:
+    """Where a dataset or an observation stands after a task or flow run that ended like this."""
+    value = await state.aresult(raise_on_failure=False)
+    if state.name == SKIPPED:
+        return Standing.model_validate(value)
+    if state.is_completed():
+        return Standing(state=DatasetState.DONE)
+    if isinstance(value, Outcome):
+        return Standing.of(value)
+    if isinstance(value, LeaseLost):
+        return Standing.of(Transient(str(value)))
+    why = f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else state.message
+    return Standing(state=DatasetState.FAILED, kind="software", reason=why or f"the run ended {state.name}")
