@@ -8,10 +8,11 @@ from prefect.client.schemas.objects import State
 
 from tasks.core.identifiers import ObsID
 from tasks.download import fetch_files
+from tasks.steps import relay
 
 
 @flow(name="download", flow_run_name="download {obsid}")
-async def download(obsid: ObsID) -> State[Any]:
+async def download(obsid: ObsID) -> Any:
     """Have verified copies of an observation's files here; what is complete is not fetched again.
 
     Parameters
@@ -21,4 +22,4 @@ async def download(obsid: ObsID) -> State[Any]:
     """
     # Prefect's overloads do not know that an asynchronous task's state is awaited.
     state: Awaitable[State[Any]] = fetch_files(obsid, return_state=True)  # type: ignore[assignment]
-    return await state
+    return await relay(await state)

@@ -21,8 +21,8 @@ from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.state import Standing
 from tasks.core.state import State as DatasetState
 from tasks.engines.interface import engine
-from tasks.library import logbook
 from tasks.library.claim import claim
+from tasks.library.logbook import Attempting
 from tasks.library.recipe import Recipe
 from tasks.library.site import this_site
 from tasks.steps import SKIPPED, standing_of
@@ -57,27 +57,22 @@ async def observation(
     """
     entry = entry or await _look_up(obsid)
     chosen = engine(recipe.engine)
-    site = this_site()
     try:
-        async with claim(site, obsid) as held:
-            attempt = logbook.begin(
-                site,
-                obsid,
+        async with (
+            claim(this_site(), obsid) as held,
+            Attempting(
+                held,
                 engine=chosen.name,
                 versions=chosen.versions(),
                 basis=basis(entry, recipe, chosen.versions()),
                 sweep=sweep,
                 flow_run_id=flow_run.id,
-            )
-            standings: Standings = {}
-            standing = Standing(state=DatasetState.FAILED, kind="transient", reason="it was interrupted")
-            try:
-                standing = await _everything(entry, recipe, standings)
-            finally:
-                logbook.end(site, attempt, standing, standings, held.tries)
+            ) as attempt,
+        ):
+            attempt.standing = await _everything(entry, recipe, attempt.datasets)
     except LeaseLost as exc:
         return Completed(name=HELD_ELSEWHERE, message=str(exc))
-    return _as_state(standing)
+    return _as_state(attempt.standing)
 
 
 async def _everything(entry: Observation, recipe: Recipe, standings: Standings) -> Standing:

@@ -1,9 +1,6 @@
 """Products: everything that is made of one dataset's cleaned events."""
 
-from typing import Any
-
 from prefect import flow
-from prefect.client.schemas.objects import State
 
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.engines.datasets import downloaded_dataset
@@ -11,14 +8,14 @@ from tasks.library.claim import claim
 from tasks.library.recipe import Recipe
 from tasks.library.site import this_site
 from tasks.products import derived, exposure, extraction, regions
-from tasks.steps import do
+from tasks.steps import do, relay
 from tasks.xtend.cautions import Caution
 
 
 @flow(name="products", flow_run_name="products {obsid} {dataclass}")
 async def products(
     obsid: ObsID, dataclass: DataClass, recipe: Recipe = Recipe(), cautions: tuple[Caution, ...] = ()
-) -> State[Any] | None:
+) -> None:
     """Make exposure maps, regions, images, light curves, spectra, and what derives from them.
 
     Parameters
@@ -30,11 +27,7 @@ async def products(
     cautions : tuple of Caution
         What discovery noticed, for the manifest.
     """
-    state = None
     async with claim(this_site(), obsid) as held:
         dataset = downloaded_dataset(held.site, obsid, dataclass, recipe, cautions)
         for step in (exposure, regions, extraction, derived):
-            state = await do(step, dataset)
-            if not state.is_completed():
-                break
-    return state
+            await relay(await do(step, dataset))

@@ -57,6 +57,16 @@ async def do(step: Task[[Dataset, str], Any], dataset: Dataset) -> State[Any]:
     return await state
 
 
+async def relay(state: State[Any]) -> Any:
+    """What a flow returns or raises so that its own state says the same as a task's."""
+    value = await state.aresult(raise_on_failure=False)
+    if state.name == SKIPPED:
+        return Completed(name=SKIPPED, message=state.message, data=value)
+    if isinstance(value, BaseException):
+        raise value
+    return value
+
+
 async def standing_of(state: State[Any]) -> Standing:
     """Where a dataset or an observation stands after a task or flow run that ended like this."""
     value = await state.aresult(raise_on_failure=False)

@@ -4,7 +4,10 @@ import sys
 
 import typer
 
+from flows.cli.demo_archive import demo_archive
 from flows.cli.doctor import doctor
+from flows.cli.show import show
+from flows.cli.status import status
 from flows.cli.sweep import sweep
 from tasks.core.errors import XtendflowError
 
@@ -15,8 +18,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Sweeps the public XRISM-Xtend archive into analysis-ready products.",
 )
-for command in (sweep, doctor):
-    app.command()(command)
+for command in (sweep, status, show, doctor, demo_archive):
+    app.command(command.__name__.replace("_", "-"))(command)
 
 
 def main() -> None:

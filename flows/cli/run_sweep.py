@@ -24,8 +24,7 @@ _INTERRUPTED = 130
 def main() -> int:
     """Run the sweep that standard input asks for; the exit status of the command."""
     order = json.load(sys.stdin)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
-    logging.getLogger("xtendflow").setLevel(logging.INFO)
+    _tell_progress()
     try:
         summary = asyncio.run(_sweep(order))
     except XtendflowError as exc:
@@ -39,6 +38,13 @@ def main() -> int:
     else:
         show(summary)
     return 1 if summary.of(State.FAILED) else 0
+
+
+def _tell_progress() -> None:
+    """Print our own log lines as they are; everybody else's stay where they belong."""
+    logger = logging.getLogger("xtendflow")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(logging.StreamHandler(sys.stderr))
 
 
 async def _sweep(order: dict[str, Any]) -> Summary:
@@ -61,22 +67,14 @@ def show(summary: Summary) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
-    table = Table(title=f"Sweep {summary.sweep}", title_justify="left")
-    for heading in ("ObsID", "data class", "target", "state", "why", "cautions", "reason"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("ObsID", "data class"))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    table = Table("ObsID", "class", "target", "state", "notes", box=None, pad_edge=False)
     colours = {State.DONE: "green", State.FAILED: "red", State.SKIPPED: "yellow"}
     for item in summary.results:
         state = f"[{colours.get(item.standing.state, 'cyan')}]{item.standing}[/]"
-        table.add_row(
-            item.obsid,
-            item.dataclass or "–",
-            item.target,
-            state,
-            item.why,
-            str(len(item.cautions) or ""),
-            item.standing.reason or "",
-        )
+        cautions = f"{len(item.cautions)} cautions" if item.cautions else ""
+        notes = item.standing.reason or "; ".join(filter(None, (item.why, cautions)))
+        table.add_row(item.obsid, item.dataclass or "–", item.target, state, notes)
     console.print(table)
     counts = Counter(str(item.standing) for item in summary.results)
     totals = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))

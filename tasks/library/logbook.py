@@ -1,60 +1,102 @@
 """The logbook: attempts as they begin and end, in the store and in the ledger."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
 from uuid import uuid4
 
-from tasks.core.identifiers import DataClass, ObsID
+from tasks.core.identifiers import DataClass
 from tasks.core.state import Standing, State
 from tasks.library.attempts import Attempt, write_attempt
+from tasks.library.claim import Claim
 from tasks.library.publication import read_manifest
 from tasks.library.site import Site
 
-
-def begin(
-    site: Site,
-    obsid: ObsID,
-    *,
-    engine: str,
-    versions: Mapping[str, str],
-    basis: Mapping[str, str],
-    sweep: str | None,
-    flow_run_id: str | None,
-) -> Attempt:
-    """Note that an attempt at an observation begins."""
-    attempt = Attempt(
-        id=uuid4().hex[:12],
-        obsid=obsid,
-        sweep=sweep,
-        started=datetime.now(UTC),
-        host=site.holder,
-        engine=engine,
-        versions=dict(versions),
-        basis=dict(basis),
-        standing=Standing(state=State.RUNNING),
-        flow_run_id=flow_run_id,
-    )
-    return _keep(site, attempt)
+_RUNNING = Standing(state=State.RUNNING)
+_INTERRUPTED = Standing(state=State.FAILED, kind="transient", reason="it was interrupted")
 
 
-def end(
-    site: Site, attempt: Attempt, standing: Standing, datasets: Mapping[DataClass, Standing], tries: int
-) -> Attempt:
-    """Note how an attempt ended, and index what it published."""
-    for dataclass, dataset in datasets.items():
-        manifest = read_manifest(site.store, attempt.obsid, dataclass)
-        if manifest:
-            site.ledger.record_manifest(manifest, dataset)
-    ended = {
-        "ended": datetime.now(UTC),
-        "standing": standing,
-        "datasets": dict(datasets),
-        "tries": max(tries, 1),
-    }
-    return _keep(site, attempt.model_copy(update=ended))
+class Attempting:
+    """An attempt at an observation: noted when the block is entered, and again however it is left.
+
+    Parameters
+    ----------
+    held : Claim
+        The observation, which this process holds.
+    engine, versions
+        How it is done.
+    basis : mapping
+        What decides its products, as named hashes.
+    sweep, flow_run_id : str or None
+        Who asks for it, and Prefect's run.
+
+    Attributes
+    ----------
+    standing : Standing
+        Of the observation; set it when it is known.
+    datasets : dict
+        Standing of each dataset, filled as they end.
+    """
+
+    def __init__(
+        self,
+        held: Claim,
+        *,
+        engine: str,
+        versions: Mapping[str, str],
+        basis: Mapping[str, str],
+        sweep: str | None,
+        flow_run_id: str | None,
+    ) -> None:
+        self.standing = _RUNNING
+        self.datasets: dict[DataClass, Standing] = {}
+        self._held = held
+        self._attempt = Attempt(
+            id=uuid4().hex[:12],
+            obsid=held.obsid,
+            sweep=sweep,
+            started=datetime.now(UTC),
+            host=held.site.holder,
+            engine=engine,
+            versions=dict(versions),
+            basis=dict(basis),
+            standing=_RUNNING,
+            flow_run_id=flow_run_id,
+        )
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(_keep, self._held.site, self._attempt)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Not in a thread: a cancelled run must still be able to say how it ended.
+        self._index()
+        ended = {
+            "ended": datetime.now(UTC),
+            "standing": self.standing if error is None else _standing_after(error),
+            "datasets": self.datasets,
+            "tries": max(self._held.tries, 1),
+        }
+        _keep(self._held.site, self._attempt.model_copy(update=ended))
+
+    def _index(self) -> None:
+        """Tell the ledger what has been published."""
+        site = self._held.site
+        for dataclass, standing in self.datasets.items():
+            if manifest := read_manifest(site.store, self._attempt.obsid, dataclass):
+                site.ledger.record_manifest(manifest, standing)
 
 
-def _keep(site: Site, attempt: Attempt) -> Attempt:
+def _standing_after(error: BaseException) -> Standing:
+    if isinstance(error, Exception):
+        return Standing(state=State.FAILED, kind="software", reason=f"{type(error).__name__}: {error}")
+    return _INTERRUPTED
+
+
+def _keep(site: Site, attempt: Attempt) -> None:
     write_attempt(site.store, attempt)
     site.ledger.record_attempt(attempt)
-    return attempt

@@ -1,0 +1,104 @@
+"""`xtendflow extract`: images, light curves and spectra of any event list."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.options import AsJson
+
+
+def extract(
+    events: Annotated[
+        Path, typer.Argument(help="Event list (FITS, gzipped or not) of any X-ray instrument.")
+    ],
+    out: Annotated[Path, typer.Option(help="Directory for the products; made where it is missing.")],
+    channels: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LO:HI", help="PI channels, both included. May be repeated."),
+    ] = None,
+    bands: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LO-HI", help="Energy band in keV (Xtend, or with --rmf). May be repeated."),
+    ] = None,
+    binning: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Make images, summing N × N sky pixels. May be repeated."),
+    ] = None,
+    source: Annotated[Path | None, typer.Option(metavar="REG", help="ds9 region of the source.")] = None,
+    background: Annotated[
+        Path | None, typer.Option(metavar="REG", help="ds9 region of the background.")
+    ] = None,
+    time_bin: Annotated[
+        list[float] | None,
+        typer.Option(metavar="S", help="Make light curves with bins of S seconds. May be repeated."),
+    ] = None,
+    exposure_threshold: Annotated[
+        float,
+        typer.Option(metavar="F", help="Leave out bins exposed for less than this fraction."),
+    ] = 0.0,
+    ehk: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Extended housekeeping, for an exposure map.")
+    ] = None,
+    bad_pixels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Bad-pixel image, for an exposure map.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="min:N|opt", help="Group the source spectrum as well.")
+    ] = None,
+    rmf: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Response: for --group opt, and --bands of others.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make images, light curves and spectra of an event list.
+
+    Without --channels and --bands there is one band, the whole PI range. A --source or --background gives a
+    spectrum over all channels and, with --time-bin, light curves; both together give net light curves.
+    Images need --binning; when nothing else is asked for, one of binning 1 is made. With --ehk and
+    --bad-pixels (Xtend) exposure maps and rate images are made too, and spectra carry the exposed area.
+
+    Regions are applied as they stand. Products are never overwritten; after an error nothing is written.
+    """
+    from tasks.core.identifiers import Band
+    from tasks.engines.native.extract_any import extract_order
+    from tasks.engines.native.extract_order import Grouping, Order
+    from tasks.xtend.channels import Channels
+
+    order = Order(
+        events=events,
+        out=out,
+        channels=tuple(Channels.parse(text) for text in channels or ()),
+        bands=tuple(Band.parse(text) for text in bands or ()),
+        binnings=tuple(binning or ()),
+        source=source,
+        background=background,
+        time_bins=tuple(time_bin or ()),
+        threshold=exposure_threshold,
+        ehk=ehk,
+        bad_pixels=bad_pixels,
+        grouping=Grouping.parse(group) if group else None,
+        rmf=rmf,
+    )
+    made = extract_order(order)
+    for note in made.notes:
+        typer.echo(f"note: {note}", err=True)
+    if as_json:
+        typer.echo(json.dumps(made.products, indent=1))
+        return
+    for product in made.products:
+        typer.echo(_line(product))
+
+
+def _line(product: dict[str, Any]) -> str:
+    """A product in one line: what it is, then where."""
+    channels = product["channels"]
+    details = (
+        f"PI {channels[0]}:{channels[1]}" if channels else "",
+        f"binning {product['binning']}" if product["binning"] else "",
+        f"{product['time_bin']:g} s" if product["time_bin"] else "",
+        product["grouping"] or "",
+    )
+    what = f"{product['role']} {product['kind']}"
+    return f"{what:28} {', '.join(filter(None, details)):26} {product['path']}"

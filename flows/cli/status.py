@@ -1,0 +1,80 @@
+"""`xtendflow status`: how many observations and datasets there are in each state, and why."""
+
+import json
+from typing import Any
+
+import typer
+
+from flows.cli.options import AsJson, read_settings
+from tasks.core.settings import Settings
+
+
+def status(as_json: AsJson = False) -> None:
+    """Count observations and datasets by state and reason, and list the last sweeps.
+
+    It reads the ledger only; a sweep may be running.
+    """
+    known = count(read_settings())
+    typer.echo(json.dumps(known, indent=2)) if as_json else _show(known)
+
+
+def count(settings: Settings) -> dict[str, Any]:
+    """What the ledger counts, as plain values; zeros where no sweep has been run."""
+    from tasks.library.ledger import Ledger
+
+    if settings.ledger is None and not (settings.root / "ledger.sqlite").exists():
+        return {"observations": [], "datasets": [], "failed": [], "sweeps": []}
+    ledger = Ledger.open(settings.ledger_url)
+    return {
+        **{
+            name: [
+                {**item.standing.model_dump(mode="json"), "number": item.number}
+                for item in ledger.counts(name)
+            ]
+            for name in ("observations", "datasets")
+        },
+        "failed": [
+            {
+                "obsid": row.obsid,
+                "name": row.name,
+                **row.standing.model_dump(mode="json"),
+                "attempts": row.attempts,
+            }
+            for row in ledger.failed()
+        ],
+        "sweeps": [
+            {
+                "id": sweep.id,
+                "started": sweep.started.isoformat(),
+                "ended": sweep.ended.isoformat() if sweep.ended else None,
+                "recipe": sweep.recipe,
+                "counts": sweep.counts,
+            }
+            for sweep in ledger.sweeps()[-5:]
+        ],
+    }
+
+
+def _show(known: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not known["observations"]:
+        console.print("Nothing is known yet: no sweep has been run here.")
+        return
+    for name in ("observations", "datasets"):
+        table = Table("number", "state", "reason", title=name, title_justify="left", box=None, pad_edge=False)
+        table.columns[0].justify = "right"
+        for item in known[name]:
+            kind = f"({item['kind']})" if item["kind"] else ""
+            table.add_row(str(item["number"]), f"{item['state']}{kind}", item["reason"] or "")
+        console.print(table, "")
+    for item in known["failed"]:
+        console.print(
+            f"[red]failed({item['kind']})[/red] {item['obsid']} {item['name']}, "
+            f"{item['attempts']} attempts: {item['reason']}"
+        )
+    for sweep in known["sweeps"]:
+        counts = ", ".join(f"{number} {state}" for state, number in sweep["counts"].items() if number)
+        console.print(f"sweep {sweep['id']}: {counts or 'nothing found'}")
