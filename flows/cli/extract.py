@@ -11,7 +11,8 @@ from flows.cli.options import AsJson
 
 def extract(
     events: Annotated[
-        Path, typer.Argument(help="Event list (FITS, gzipped or not) of any X-ray instrument.")
+        Path,
+        typer.Argument(metavar="EVENTS", help="Event list (FITS, gzipped or not) of any X-ray instrument."),
     ],
     out: Annotated[Path, typer.Option(help="Directory for the products; made where it is missing.")],
     channels: Annotated[

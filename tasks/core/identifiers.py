@@ -95,9 +95,9 @@ class Band(BaseModel):
             bounds = Decimal(low.strip()), Decimal(high.strip())
         except InvalidOperation:
             dash = ""
-        if not dash:
+        if not (dash and all(bound.is_finite() for bound in bounds)):
             raise BadInput(f"{text!r} is not a band: give LOW-HIGH in keV, such as 0.6-2")
-        if not 0 <= bounds[0] < bounds[1] < Decimal("Infinity"):
+        if not 0 <= bounds[0] < bounds[1]:
             raise BadInput(f"the band {text} is upside down or empty: give LOW-HIGH in keV")
         return cls(low=bounds[0], high=bounds[1])
 

@@ -86,7 +86,7 @@ class ProductSpec(_Part):
     step: Step
     kind: Kind
     role: Role
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]+$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
     entry: dict[str, Any] = {}
 
 

@@ -23,7 +23,7 @@ def _bands(*texts: str) -> tuple[Band, ...]:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Images(_Part):
@@ -80,7 +80,7 @@ class Background(_Part):
     minimum_fraction: Annotated[
         float,
         Field(gt=0, le=1, description="No background is taken when less of the best circle is exposed."),
-    ] = 0.5
+    ] = 0.25
 
 
 class Recipe(_Part):

@@ -106,6 +106,7 @@ class S3Store:
         path = directory / Path(check_key(key)).name
         if path.is_file() and _sha256(path) == sha256:
             return path
+        directory.mkdir(parents=True, exist_ok=True)
         partial = directory / f".{uuid4().hex}"
         try:
             with self._faults("read"):

@@ -110,8 +110,7 @@ class Region:
         Parameters
         ----------
         x, y : array_like
-            Unbinned sky pixels, of shapes that broadcast; round event positions to whole pixels first, as
-            HEASoft does.
+            Unbinned sky pixels, of shapes that broadcast.
         wcs : astropy.wcs.WCS or None
             Celestial WCS of the unbinned sky pixels (1-based).
 

@@ -91,8 +91,7 @@ def test_deletes_what_is_named(store):
 
 def test_local_gives_the_content_and_url_the_place(store, product, tmp_path):
     store.put("o/image.fits", product)
-    directory = tmp_path / "reading"
-    directory.mkdir()
+    directory = tmp_path / "for" / "reading"
     for _ in range(2):
         path = store.local("o/image.fits", directory, sha256(product))
         assert path.read_bytes() == product.read_bytes()

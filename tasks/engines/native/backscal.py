@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
-from tasks.core.errors import SoftwareFault
+from tasks.core.errors import Permanent
 from tasks.engines.native.events import Axis, EventList
+from tasks.engines.native.files import read_hdus
 from tasks.engines.native.selection import Mask
 from tasks.xtend.regions import Region
 
@@ -39,17 +39,16 @@ def read_exposure_map(path: Path, events: EventList) -> ExposureMap:
 
     Raises
     ------
-    SoftwareFault
-        When it is no unbinned map of these events' sky, or does not say the exposure.
+    Permanent
+        When it cannot be read, is no unbinned map of these events' sky, or does not say the exposure.
     """
-    with fits.open(path, memmap=False) as hdus:
-        values = hdus[0].data
-        exposure = hdus[_HISTOGRAM].header.get("EXPOSURE", 0) if _HISTOGRAM in hdus else 0
+    image, histogram = read_hdus(path, ["PRIMARY", _HISTOGRAM])
+    values, exposure = image.data, histogram.header.get("EXPOSURE", 0)
     shape = events.axis("Y").size, events.axis("X").size
     if values is None or values.shape != shape:
-        raise SoftwareFault(f"{path.name} is no unbinned exposure map of {shape[1]} × {shape[0]} sky pixels")
+        raise Permanent(f"{path.name} is no unbinned exposure map of {shape[1]} × {shape[0]} sky pixels")
     if not exposure > 0:
-        raise SoftwareFault(f"{path.name} does not say its exposure ({_HISTOGRAM}, keyword EXPOSURE)")
+        raise Permanent(f"{path.name} does not say its exposure ({_HISTOGRAM}, keyword EXPOSURE)")
     return ExposureMap(values, float(exposure))
 
 

@@ -107,13 +107,17 @@ class EventList:
 
     def wcs(self) -> WCS | None:
         """Celestial WCS of the unbinned sky pixels X, Y (1-based); None when the list has none."""
-        x, y = self.axis("X"), self.axis("Y")
-        wcs = WCS(naxis=2)
-        wcs.wcs.ctype = [x.ctype, y.ctype]
-        wcs.wcs.crpix = [x.crpix, y.crpix]
-        wcs.wcs.crval = [x.crval, y.crval]
-        wcs.wcs.cdelt = [x.cdelt, y.cdelt]
-        return wcs if wcs.has_celestial else None
+        return sky_wcs(self.axis("X"), self.axis("Y"))
+
+
+def sky_wcs(x: Axis, y: Axis) -> WCS | None:
+    """Celestial WCS of two columns (1-based); None when they have no celestial coordinates."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = [x.ctype, y.ctype]
+    wcs.wcs.crpix = [x.crpix, y.crpix]
+    wcs.wcs.crval = [x.crval, y.crval]
+    wcs.wcs.cdelt = [x.cdelt, y.cdelt]
+    return wcs if wcs.has_celestial else None
 
 
 def nearest(values: Column) -> Column:

@@ -57,22 +57,13 @@ def make(
     NoData
         When there is no good time.
     """
-    observed = read_events([Path(name) for name in events], ())
-    if not observed.gti.total > 0:
-        raise NoData(f"no good time in {', '.join(events)}")
-    live = live_mask(read_bad_pixels(Path(bad_pixels)))
-    if not live.any():
-        raise Permanent(f"{bad_pixels} leaves no live pixel")
-    history = read_ehk(Path(ehk))
-    made = exposure_map(history, observed, live, delta_arcmin, numphi)
+    observed, made, cautions = _measured(Path(ehk), events, Path(bad_pixels), delta_arcmin, numphi)
     said = [
         f"exposure map: attitude of {ehk}, good time of {', '.join(events)} "
         f"({observed.gti.start.size} intervals, {made.exposure:.3f} s)",
         f"live pixels of {bad_pixels}: flag 0; calibration sources masked",
         f"delta {delta_arcmin:g} arcmin, numphi {numphi}: {len(made.wedges)} wedges; no vignetting",
     ]
-    if not made.seconds.any():
-        raise Permanent(f"the attitude of {ehk} points away from the sky that the events lie on")
     keywords = common_keywords(observed, made)
     for binning, name in maps.items():
         write_product(Path(name), map_hdus(made, int(binning), keywords), observed.header, said, recipe)
@@ -80,11 +71,28 @@ def make(
         facts={
             "exposure": made.exposure,
             "maximum": float(made.seconds.max()),
-            "live_area_pixels": int(live.sum()),
+            "live_area_pixels": int(made.live.sum()),
             "wedges": len(made.wedges),
         },
-        cautions=_cautions(history, ehk),
+        cautions=cautions,
     )
+
+
+def _measured(
+    ehk: Path, events: list[str], bad_pixels: Path, delta_arcmin: float, numphi: int
+) -> tuple[EventList, ExposureMap, tuple[Caution, ...]]:
+    """Read everything and make the unbinned map."""
+    observed = read_events([Path(name) for name in events], ())
+    if not observed.gti.total > 0:
+        raise NoData(f"no good time in {', '.join(events)}")
+    live = live_mask(read_bad_pixels(bad_pixels))
+    if not live.any():
+        raise Permanent(f"{bad_pixels.name} leaves no live pixel")
+    history = read_ehk(ehk)
+    made = exposure_map(history, observed, live, delta_arcmin, numphi)
+    if not made.seconds.any():
+        raise Permanent(f"the attitude of {ehk.name} points away from the sky that the events lie on")
+    return observed, made, _cautions(history, ehk.name)
 
 
 def exposure_map(

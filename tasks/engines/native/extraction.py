@@ -123,7 +123,7 @@ def extract(
 
     Raises
     ------
-    BadInput, NoData, Permanent, SoftwareFault
+    BadInput, NoData, Permanent
         As the readers of events, regions and exposure maps do.
     """
     read = read_events([Path(name) for name in events], _COLUMNS, _DETECTOR if spectra else ())

@@ -114,7 +114,12 @@ def _rate_hdu(curve: LightCurve) -> fits.BinTableHDU:
     columns = [
         fits.Column("TIME", "D", unit="s", array=curve.number * curve.width),
         fits.Column("RATE", "E", unit="count/s", array=curve.counts / curve.exposure),
-        fits.Column("ERROR", "E", unit="count/s", array=np.sqrt(curve.counts.astype(np.float32)) / curve.exposure.astype(np.float32)),
+        fits.Column(
+            "ERROR",
+            "E",
+            unit="count/s",
+            array=np.sqrt(curve.counts) / curve.exposure,
+        ),
         fits.Column("FRACEXP", "E", array=curve.exposure / curve.width),
     ]
     hdu = fits.BinTableHDU.from_columns(columns, name="RATE")

@@ -145,9 +145,10 @@ def _rate_table(hdus: list[Any], path: Path) -> Any:
 def _curve(table: Any, path: Path) -> Curve:
     """A RATE extension in mission time, corrected for the dead time that its header names but left in."""
     header: fits.Header = table.header
-    if "TIMEDEL" not in header:
+    width = header.get("TIMEDEL")
+    if not isinstance(width, int | float) or not width > 0:
         raise Permanent(f"{path.name} does not give TIMEDEL")
     zero = header.get("TIMEZERO", header.get("TIMEZERI", 0) + header.get("TIMEZERF", 0.0))
     live = 1.0 if header.get("DEADAPP", False) else float(header.get("DEADC", 1.0))
     time, rate, error = (column(table, name, path).astype(float) for name in ("TIME", "RATE", "ERROR"))
-    return Curve(time + zero, rate / live, error / live, float(header["TIMEDEL"]))
+    return Curve(time + zero, rate / live, error / live, float(width))

@@ -7,7 +7,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from tasks.engines.native.events import Axis
+from tasks.engines.native.events import Axis, EventList
 from tasks.engines.native.selection import Selection, frame_shift
 from tasks.xtend.channels import Channels
 from tasks.xtend.regions import Region
@@ -30,7 +30,7 @@ def set_observation(header: fits.Header, selection: Selection) -> None:
     """Copy what describes the observation from the events, and say how long it was exposed."""
     events = selection.events
     for card in events.header.cards:
-        if not _OWN.fullmatch(card.keyword) and card.keyword not in header:
+        if not (_OWN.fullmatch(card.keyword) or card.keyword in header or _is_partial(card.keyword, events)):
             header.append((card.keyword, card.value, card.comment))
     set_times(header, selection)
     for number, name in enumerate(events.names, start=1):
@@ -157,15 +157,20 @@ def selection_history(selection: Selection, channels: Channels | None, region: R
     if region is None:
         lines.append("no region: the whole field")
     else:
-        lines.append(f"in the region of {Path(region.name).name}, on whole pixels, edges included:")
+        lines.append(f"in the region of {Path(region.name).name}, edges included:")
         lines.extend(f"  {line}" for line in region.text())
     return [*lines, *events.notes]
+
+
+def _is_partial(keyword: str, events: EventList) -> bool:
+    """Whether the first file's value does not hold for a list that is split in several."""
+    return keyword == "DATE-END" and len(events.names) > 1
 
 
 def _set_identity(header: fits.Header, selection: Selection) -> None:
     source = selection.events.header
     for key in (*_INSTRUMENT, *_TIME_FRAME):
-        if key in source:
+        if key in source and not _is_partial(key, selection.events):
             header[key] = (source[key], source.comments[key])
     set_times(header, selection)
 

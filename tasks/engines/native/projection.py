@@ -17,6 +17,8 @@ Mask = NDArray[np.bool_]
 Coverage = NDArray[np.float32]
 
 _CORNERS: Final = ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
+_EDGES_AT_ONCE: Final = 1 << 17
+"""Bounds the memory that a mask of many edges takes."""
 _LEVEL: Final = 1e-6
 """Edges that rise by less than this many pixels count as level (their mean height is exact enough)."""
 
@@ -56,10 +58,11 @@ def coverage(mask: Mask, attitude: Attitude, nominal: Nominal) -> Coverage:
     ]
     alike = _neighbours(live)[nearest[1], nearest[0]]
     window = (alike == 9).astype(np.float32)
-    at_edge = np.nonzero((alike > 0) & (alike < 9))
-    window[at_edge] = _overlap(
-        live, to_det, x[at_edge[1]], y[at_edge[0]], nearest[0][at_edge], nearest[1][at_edge]
-    )
+    edges = np.nonzero((alike > 0) & (alike < 9))
+    for begin in range(0, edges[0].size, _EDGES_AT_ONCE):
+        row, column = (index[begin : begin + _EDGES_AT_ONCE] for index in edges)
+        near_x, near_y = nearest[0][row, column], nearest[1][row, column]
+        window[row, column] = _overlap(live, to_det, x[column], y[row], near_x, near_y)
     fraction[rows, columns] = window
     return fraction
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.core.errors import NoData
-from tasks.engines.native.events import EventList, nearest
+from tasks.engines.native.events import EventList
 from tasks.xtend.channels import Channels
 from tasks.xtend.regions import Region
 
@@ -73,14 +73,16 @@ class Selection:
         return chosen if null is None else chosen & (pi != null)
 
     def inside(self, region: Region | None) -> Mask:
-        """Which events lie in a region, in good time or not; all of them without one."""
+        """Which events lie in a region, in good time or not; all of them without one.
+
+        Positions that are no whole pixels are taken as they are.
+        """
         columns = self.events.columns
         if region is None:
             return np.ones(self.events.size, bool)
         inside = np.zeros(self.events.size, bool)
         place = np.flatnonzero(self.on_sky)
-        x, y = nearest(columns["X"][place]), nearest(columns["Y"][place])
-        inside[place] = region.contains(x, y, self.events.wcs())
+        inside[place] = region.contains(columns["X"][place], columns["Y"][place], self.events.wcs())
         return inside
 
 

@@ -1,7 +1,7 @@
 """The weighted map of a spectrum: its counts on detector pixels, which response generators read."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from astropy.io import fits
@@ -104,12 +104,15 @@ def weighted_map(selection: Selection, inside: Mask, region: Region | None) -> W
     names = axes[0].name, axes[1].name
     placed = inside & axes[0].valid(columns[names[0]]) & axes[1].valid(columns[names[1]])
     counted = placed & selection.good
-    x, y = (nearest(columns[name][counted]).astype(np.int64) for name in names)
+    x, y = (_map_pixel(columns[name][counted]) for name in names)
     if region is None:
-        first, outside = _span_of_events(axes, x, y)
-        return WeightedMap(_binned(x, y, first, outside), axes, first, None)
+        first, shape = _span_of_events(axes, x, y)
+        return WeightedMap(_binned(x, y, first, shape), axes, first, None)
     first, outside = _span_of_region(selection, region, axes, rotation)
-    return WeightedMap(_binned(x, y, first, outside), axes, first, rotation)
+    image = _binned(x, y, first, outside.shape)
+    # On sky pixels the events' own positions have decided; on detector pixels the pixel's centre does.
+    image[outside if rotation else outside & (image == 0)] = _OUTSIDE
+    return WeightedMap(image, axes, first, rotation)
 
 
 def fit_rotation(selection: Selection, inside: Mask, axes: tuple[Axis, Axis]) -> Rotation | None:
@@ -166,11 +169,11 @@ def _sky(selection: Selection) -> tuple[Axis, Axis]:
 
 def _span_of_events(
     axes: tuple[Axis, Axis], x: NDArray[np.int64], y: NDArray[np.int64]
-) -> tuple[tuple[int, int], Mask]:
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First pixel and shape of the smallest frame around the events."""
     if not x.size:
-        return (axes[0].low, axes[1].low), np.zeros((1, 1), bool)
-    shape = int(np.ptp(y)) + 1, int(np.ptp(x)) + 1
-    return (int(x.min()), int(y.min())), np.zeros(shape, bool)
+        return (axes[0].low, axes[1].low), (1, 1)
+    return (int(x.min()), int(y.min())), (int(np.ptp(y)) + 1, int(np.ptp(x)) + 1)
 
 
 def _span_of_region(
@@ -205,16 +208,19 @@ def _frame(
 
 
 def _binned(
-    x: NDArray[np.int64], y: NDArray[np.int64], first: tuple[int, int], outside: Mask
+    x: NDArray[np.int64], y: NDArray[np.int64], first: tuple[int, int], shape: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Counts on a frame; those outside of it or of the region are dropped."""
-    height, width = outside.shape
+    """Counts on a frame; those outside of it are dropped."""
+    height, width = shape
     column, row = x - first[0], y - first[1]
     framed = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     flat = np.bincount(row[framed] * width + column[framed], minlength=height * width)
-    image = flat.astype(np.float32).reshape(height, width)
-    image[outside] = _OUTSIDE
-    return image
+    return flat.astype(np.float32).reshape(height, width)
+
+
+def _map_pixel(values: NDArray[Any]) -> NDArray[np.int64]:
+    """The pixel of a position; halves go down here, unlike in images, as observed with extractor."""
+    return np.ceil(values - 0.5).astype(np.int64) if values.dtype.kind == "f" else values.astype(np.int64)
 
 
 def wmap_hdu(

@@ -1,0 +1,1 @@
+"""A simulated XRISM-Xtend archive: observations in the real layout, every header marked as simulated."""

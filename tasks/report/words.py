@@ -1,0 +1,67 @@
+"""Figures as people read them."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from tasks.core.identifiers import Band
+
+_LINE = 100
+
+
+def band_words(band: str) -> str:
+    """A band as text: `0.6–10 keV`."""
+    bounds = Band.parse(band)
+    return f"{float(bounds.low):g}–{float(bounds.high):g} keV"
+
+
+def entry_words(entry: Mapping[str, Any]) -> str:
+    """The recipe's entry that a product answers: `0.6–10 keV, channels 100–1667, binning 4`."""
+    known: dict[str, Callable[[Any], str | None]] = {
+        "band": band_words,
+        "channels": lambda value: f"channels {value[0]}–{value[1]}",
+        "binning": lambda value: f"binning {value}",
+        "time_bin": lambda value: f"{value:g} s bins",
+        "grouping": lambda value: f"grouped {value}",
+        "frame": {"skypix": "in sky pixels", "radec": "in RA and Dec"}.get,
+        "source": lambda value: f"from {value}",
+    }
+    said = [known[key](value) if key in known else f"{key} {value}" for key, value in entry.items()]
+    return ", ".join(filter(None, said))
+
+
+def size_words(size: int) -> str:
+    """A number of bytes: `1.2 MB`."""
+    if size < 1000:
+        return f"{size} B"
+    value, units = float(size), ["TB", "GB", "MB", "kB"]
+    while value >= 999.5 and units:
+        value, unit = value / 1000, units.pop()
+    return f"{value:.3g} {unit}"
+
+
+def sentence(text: str) -> str:
+    """A text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def time_words(time: datetime) -> str:
+    """A time in UTC: `2026-11-21 05:30:12 UTC`."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def duration_words(seconds: float) -> str:
+    """A duration: `2 h 05 min`, `3 min 07 s`, `4.2 s`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"
+
+
+def json_words(value: Any) -> str:
+    """A value as JSON, in one line where it is short; a text stands for itself."""
+    if isinstance(value, str):
+        return value
+    line = json.dumps(value, ensure_ascii=False)
+    return line if len(line) <= _LINE else json.dumps(value, indent=2, ensure_ascii=False)

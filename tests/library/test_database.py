@@ -1,0 +1,210 @@
+import sqlite3
+import threading
+from contextlib import closing
+
+import pytest
+from sqlalchemy import Column, Integer, Table, insert, inspect, select, text, update
+
+from tasks.core.errors import BadInput, EnvironmentFault
+from tasks.library import schema
+from tasks.library.database import Database, upsert
+from tasks.library.schema import METADATA, schema_version, upgrade, versions
+
+
+def test_opening_twice_finds_the_same(ledger_url):
+    for number in range(2):
+        database = Database.open(ledger_url)
+        with database.writing() as connection:
+            assert connection.scalar(select(schema_version.c.version)) == 1
+            assert len(connection.execute(select(schema_version)).all()) == 1
+            connection.execute(insert(schema.leases).values(name=f"{number}", holder="", fence=0, expires=0))
+        database.close()
+    with closing(Database.open(ledger_url)) as database, database.reading() as connection:
+        assert connection.scalars(select(schema.leases.c.name).order_by("name")).all() == ["0", "1"]
+
+
+def test_a_fresh_ledger_has_every_table(ledger):
+    with ledger.reading() as connection:
+        assert set(inspect(connection).get_table_names()) == set(METADATA.tables)
+
+
+def test_an_older_ledger_is_upgraded_step_by_step(ledger):
+    def add_colour(connection):
+        connection.execute(text("ALTER TABLE leases ADD COLUMN colour TEXT"))
+
+    def paint(connection):
+        connection.execute(text("UPDATE leases SET colour = 'red'"))
+
+    with ledger.writing() as connection:
+        connection.execute(insert(schema.leases).values(name="n", holder="", fence=7, expires=0))
+    for _ in range(2):
+        with ledger.writing() as connection:
+            upgrade(connection, (add_colour, paint))
+    with ledger.reading() as connection:
+        assert connection.scalar(select(schema_version.c.version)) == 3
+        assert connection.execute(text("SELECT fence, colour FROM leases")).one() == (7, "red")
+
+
+def test_a_failed_upgrade_changes_nothing(ledger):
+    def half(connection):
+        connection.execute(text("ALTER TABLE leases ADD COLUMN colour TEXT"))
+        connection.execute(text("UPDATE nothing SET colour = 'red'"))
+
+    with pytest.raises(EnvironmentFault, match="nothing"), ledger.writing() as connection:
+        upgrade(connection, (half,))
+    with ledger.reading() as connection:
+        assert connection.scalar(select(schema_version.c.version)) == 1
+        assert "colour" not in {column["name"] for column in inspect(connection).get_columns("leases")}
+
+
+def test_a_newer_ledger_is_refused(ledger, ledger_url):
+    with ledger.writing() as connection:
+        connection.execute(update(schema_version).values(version=99))
+    with pytest.raises(EnvironmentFault, match=r"schema 99 and this version knows 1: upgrade xtendflow"):
+        Database.open(ledger_url)
+
+
+def test_an_error_undoes_the_whole_transaction(ledger):
+    def fail_half_way():
+        with ledger.writing() as connection:
+            connection.execute(insert(schema.leases).values(name="n", holder="", fence=0, expires=0))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
+    with ledger.reading() as connection:
+        assert connection.execute(select(schema.leases)).all() == []
+
+
+def test_upsert_replaces_and_keeps(ledger):
+    row = {"host": "h", "engine": "native", "versions": {"a": "1"}, "seen": None}
+    with pytest.raises(EnvironmentFault), ledger.writing() as connection:
+        upsert(connection, versions, [row])
+    with ledger.writing() as connection:
+        upsert(connection, schema.leases, [])
+        upsert(connection, schema.leases, [{"name": "n", "holder": "a", "fence": 1, "expires": 1.0}])
+        upsert(connection, schema.leases, [{"name": "n", "holder": "b", "fence": 2, "expires": 2.0}], "fence")
+        assert connection.execute(select(schema.leases)).one() == ("n", "b", 1, 2.0)
+
+
+def test_writers_wait_for_each_other(ledger_url):
+    """Each reads and then adds one; none may be lost, and none may fail because another is at work."""
+    Database.open(ledger_url).close()
+    counter = schema.leases
+    with closing(Database.open(ledger_url)) as database, database.writing() as connection:
+        connection.execute(insert(counter).values(name="n", holder="", fence=0, expires=0))
+    failures = []
+
+    def add():
+        database = Database.open(ledger_url)
+        try:
+            for _ in range(20):
+                with database.writing() as connection:
+                    mine = select(counter.c.fence).where(counter.c.name == "n").with_for_update()
+                    connection.execute(update(counter).values(fence=connection.scalar(mine) + 1))
+        except EnvironmentFault as exc:
+            failures.append(exc)
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with closing(Database.open(ledger_url)) as database, database.reading() as connection:
+        assert connection.scalar(select(counter.c.fence)) == 80
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "ledger.sqlite",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "mysql://u:secret@h/d",
+        "postgresql+nonsense",
+        "://",
+    ],
+)
+def test_a_ledger_that_cannot_be_meant(url):
+    with pytest.raises(BadInput) as caught:
+        Database.open(url)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+class TestSQLite:
+    def test_no_connection_stays_open(self, tmp_path):
+        database = Database.open(f"sqlite:///{tmp_path}/deep/er/ledger.sqlite")
+        with database.reading():
+            pass
+        assert not list(tmp_path.glob("deep/er/*-wal"))  # the last connection takes it away
+
+    def test_it_writes_ahead_and_knows_foreign_keys(self, tmp_path):
+        database = Database.open(f"sqlite:///{tmp_path}/ledger.sqlite")
+        with database.reading() as connection:
+            assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+            assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+            assert connection.scalar(text("PRAGMA busy_timeout")) == 30000
+
+    def test_what_is_no_database(self, tmp_path):
+        path = tmp_path / "ledger.sqlite"
+        path.write_bytes(b"hello " * 1000)
+        with pytest.raises(EnvironmentFault, match=r"ledger.sqlite cannot be used: file is not a database"):
+            Database.open(f"sqlite:///{path}")
+
+    @pytest.mark.parametrize("below", ["", "/x/ledger.sqlite"])
+    def test_where_no_database_can_be(self, tmp_path, below):
+        (tmp_path / "file").write_text("")
+        target = tmp_path if not below else f"{tmp_path}/file{below}"
+        with pytest.raises(EnvironmentFault, match="cannot be used"):
+            Database.open(f"sqlite:///{target}")
+
+    def test_a_lock_that_is_never_given_back(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("tasks.library.database._BUSY_SECONDS", 0.1)
+        path = tmp_path / "ledger.sqlite"
+        database = Database.open(f"sqlite:///{path}")
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(EnvironmentFault, match="database is locked"), database.writing():
+            pass
+        with database.reading() as connection:
+            assert connection.scalar(select(schema_version.c.version)) == 1
+        other.close()
+
+    def test_a_table_of_somebody_else_is_left_alone(self, tmp_path):
+        from sqlalchemy import MetaData, create_engine
+
+        url = f"sqlite:///{tmp_path}/ledger.sqlite"
+        theirs = Table("stars", MetaData(), Column("n", Integer))
+        engine = create_engine(url)
+        theirs.metadata.create_all(engine)
+        engine.dispose()
+        with closing(Database.open(url)) as database, database.reading() as connection:
+            assert inspect(connection).has_table("stars")
+
+
+class TestPostgreSQL:
+    def test_an_unreachable_server_is_named_without_its_password(self):
+        with pytest.raises(EnvironmentFault) as caught:
+            Database.open("postgresql://me:secret@127.0.0.1:1/x")
+        assert "secret" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert "127.0.0.1" in str(caught.value)
+
+    @pytest.mark.system
+    @pytest.mark.postgresql
+    def test_a_connection_that_was_cut_is_made_again(self, postgresql):
+        import psycopg
+
+        database = Database.open(postgresql.format("postgres"))
+        with psycopg.connect(postgresql.format("postgres"), autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            )
+        with database.reading() as connection:
+            assert connection.scalar(select(schema_version.c.version)) == 1
+        database.close()

@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+
+from tasks.core.errors import SoftwareFault
+from tasks.library.manifest import Kind, NotMade, Role, Step, StepRecord
+from tasks.report.dataset import PAGE_FILES, make_page, remarks
+from tasks.xtend.cautions import notice, severe
+
+DONE = {"state": "done"}
+
+
+@pytest.fixture
+def make(dataset, parse, monkeypatch):
+    """Makes the page in the dataset's folder; gives the report and the parsed page."""
+
+    def made(target="M 87", standing=DONE, log_tail="", linked=True):
+        monkeypatch.chdir(dataset.folder)
+        links = {
+            product.name: f"../../../900000010/30000010/{product.path}"
+            for product in dataset.products
+            if linked
+        }
+        report = make_page("900000010", "30000010", target, standing, links, log_tail)
+        page = parse((dataset.folder / "index.html").read_text(encoding="utf-8"))
+        assert set(page.links) == {"../../index.html", "#content", *links.values()}
+        assert all(image["alt"] for image in page.images)
+        assert set(page.fetched) == {image["src"] for image in page.images}
+        assert "script" not in page.tags
+        assert len(page.ids) == len(set(page.ids))
+        return report, page
+
+    return made
+
+
+def test_a_whole_page(dataset, make):
+    dataset.everything().manifest()
+    report, page = make()
+    assert report.not_made == {}
+    assert all((dataset.folder / name).is_file() for name in PAGE_FILES)
+    assert [image["src"] for image in page.images] == ["image.png", "light-curve.png", "spectrum.png"]
+    assert page.images[0]["width"] == "900"
+    for said in (
+        "M 87",
+        "ObsID 900000010",
+        "done",
+        'severe : Too bright: 9 ct/s & "rising".',
+        "notice : The archive's cleaned events are used.",
+        "PROCVER 03.00.013.009",
+        "CALDBVER gen20250315",
+        "RA 187.705930°, Dec +12.391120° (FK5, J2000), from RA_OBJ/DEC_OBJ of the events",
+        "xtend/event_cl/a_cl.evt.gz 1.23 MB 1a1a1a1a1a1a",
+        "tasks.engines.native.adopt:adopt",
+        "0.6–10 keV, channels 100–1667, binning 4",
+        "Simulated data.",
+    ):
+        assert said in page.text
+
+
+def test_nothing_published_tells_state_and_reason(dataset, make):
+    standing = {"state": "failed", "kind": "permanent", "reason": "a_cl.evt.gz is cut off"}
+    report, page = make(standing=standing, log_tail="05:30 reading\n05:31 cut off")
+    assert set(report.not_made) == set(PAGE_FILES) - {"index.html"}
+    assert "failed (permanent): a_cl.evt.gz is cut off" in page.text
+    assert "05:30 reading 05:31 cut off" in page.text
+    assert "Nothing has been published" in page.text
+    assert page.images == []
+
+
+def test_what_is_missing_says_why(dataset, make):
+    dataset.image(pixels=np.full((607, 607), np.nan))
+    why = "no background: the best circle is exposed by 12 %"
+    dataset.manifest(
+        not_made=(NotMade(step=Step.DERIVED, kind=Kind.LIGHT_CURVE, role=Role.NET, why=why, name="net.fits"),)
+    )
+    report, page = make()
+    assert report.not_made == {
+        "image.png": "no pixel of the rate image, 0.6–10 keV holds a count",
+        "light-curve.png": f"there is no light curve of the source; {why}",
+        "spectrum.png": "there is no spectrum of the source",
+    }
+    assert all(f"No picture: {said}." in page.text for said in report.not_made.values())
+    assert f"light-curve net {why} net.fits" in page.text
+
+
+def test_a_damaged_product_costs_its_picture_only(dataset, make):
+    dataset.everything().manifest()
+    (dataset.folder / "source-grouped-spectrum.fits").write_bytes(b"no FITS")
+    report, page = make()
+    # The light curves take the background's scale from the spectra.
+    assert set(report.not_made) == {"spectrum.png", "light-curve.png"}
+    assert [image["src"] for image in page.images] == ["image.png"]
+
+
+def test_hostile_text_is_text(dataset, make, parse):
+    hostile = '<script>alert("x")</script>'
+    dataset.image()
+    dataset.manifest(
+        not_made=(NotMade(step=Step.DERIVED, kind=Kind.SPECTRUM, why=hostile),),
+        cautions=(severe("x", f"'\"><img src=x onerror=alert(1)>{hostile}"),),
+        steps={
+            Step.PROCESSING: StepRecord(
+                fingerprint="0" * 64,
+                engine=hostile,
+                versions={hostile: hostile},
+                calls=({"function": hostile},),
+                facts={hostile: [hostile]},
+            )
+        },
+    )
+    standing = {"state": "failed", "kind": "software", "reason": f'"quoted" & {hostile}'}
+    _, page = make(target=hostile, standing=standing, log_tail=hostile)
+    assert f'"quoted" & {hostile}' in page.text
+    assert [image["src"] for image in page.images] == ["image.png"]
+    assert "<script" not in (dataset.folder / "index.html").read_text(encoding="utf-8").lower()
+
+
+def test_files_without_a_link_are_named(dataset, make):
+    path = dataset.image()
+    dataset.manifest()
+    _, page = make(linked=False)
+    assert path.name in page.text
+
+
+@pytest.mark.parametrize("told_by", ["header", "facts", "nobody"])
+def test_simulated_data_are_marked(dataset, make, told_by):
+    dataset.simulated = told_by == "header"
+    dataset.image()
+    facts = {"simulated": told_by == "facts"}
+    record = StepRecord(fingerprint="0" * 64, engine="native", versions={}, calls=(), facts=facts)
+    dataset.manifest(steps={Step.PROCESSING: record})
+    _, page = make()
+    assert ("Simulated data." in page.text) == (told_by != "nobody")
+
+
+def test_a_bare_manifest_makes_a_page(dataset, make):
+    dataset.manifest(target=None, inputs=(), steps={}, cautions=())
+    _, page = make()
+    assert "No file has been published." in page.text
+    assert "No target is recorded." in page.text
+    assert "None is known." in page.text
+
+
+def test_a_broken_manifest_is_refused(dataset, make):
+    (dataset.folder / "manifest.json").write_text('{"obsid": "../../etc"}')
+    with pytest.raises(SoftwareFault, match=r"manifest\.json is no manifest"):
+        make()
+
+
+def test_cautions_come_once_and_severe_ones_first(dataset):
+    low = severe("low-energy", "Do not trust it.")
+    dataset.image()
+    dataset.image(band="2.0-10.0")
+    dataset.products = [product.model_copy(update={"cautions": (low,)}) for product in dataset.products]
+    manifest = dataset.manifest(cautions=(notice("n", "Note."),))
+    found = remarks(manifest)
+    assert [remark.caution.id for remark in found] == ["low-energy", "n", "adopted"]
+    assert [len(remark.files) for remark in found] == [2, 0, 0]

@@ -1,0 +1,51 @@
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from tasks.report.words import band_words, duration_words, entry_words, json_words, size_words, time_words
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (1_234_567, "1.23 MB"),
+        (999_999, "1 MB"),
+        (5 * 10**12, "5 TB"),
+    ],
+)
+def test_sizes(size, said):
+    assert size_words(size) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.96, "1 min 00 s"), (187, "3 min 07 s"), (7499, "2 h 04 min")],
+)
+def test_durations(seconds, said):
+    assert duration_words(seconds) == said
+
+
+def test_times_are_told_in_utc():
+    tokyo = timezone(timedelta(hours=9))
+    assert time_words(datetime(2026, 11, 21, 14, 30, 12, tzinfo=tokyo)) == "2026-11-21 05:30:12 UTC"
+
+
+def test_entries():
+    entry = {"band": "0.6-10.0", "channels": [100, 1667], "binning": 4, "time_bin": 200.0}
+    assert entry_words(entry) == "0.6–10 keV, channels 100–1667, binning 4, 200 s bins"
+    assert entry_words({"grouping": "min:1", "frame": "skypix"}) == "grouped min:1, in sky pixels"
+    assert entry_words({"threshold": 0.5}) == "threshold 0.5"
+    assert entry_words({}) == ""
+
+
+def test_bands():
+    assert band_words("0.6-10.0") == "0.6–10 keV"
+
+
+def test_json_is_one_line_where_it_is_short():
+    assert json_words("a text") == "a text"
+    assert json_words({"a": 1}) == '{"a": 1}'
+    assert json_words(["x" * 60, "y" * 60]).count("\n") == 3
