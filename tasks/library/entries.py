@@ -40,9 +40,12 @@ def record_manifest(connection: Connection, manifest: Manifest, standing: Standi
         connection.execute(insert(schema.products), rows)
 
 
-def _cautions(manifest: Manifest) -> int:
+def _cautions(manifest: Manifest) -> list[dict[str, Any]]:
+    """Every caution once, wherever it stands."""
     steps = (record.cautions for record in manifest.steps.values())
-    return sum(map(len, (manifest.cautions, *steps, *(item.cautions for item in manifest.products))))
+    groups = (manifest.cautions, *steps, *(item.cautions for item in manifest.products))
+    distinct = dict.fromkeys(item for group in groups for item in group)
+    return [item.model_dump(mode="json") for item in distinct]
 
 
 def record_attempt(connection: Connection, attempt: Attempt) -> None:
@@ -108,7 +111,7 @@ def new_observation(obsid: ObsID, moment: datetime) -> dict[str, Any]:
 
 
 def _new_dataset(obsid: ObsID, dataclass: DataClass) -> dict[str, Any]:
-    row: dict[str, Any] = {"obsid": str(obsid), "dataclass": str(dataclass), "cautions": 0}
+    row: dict[str, Any] = {"obsid": str(obsid), "dataclass": str(dataclass), "cautions": []}
     return row | dict.fromkeys(("manifest", "recipe", "engine"))
 
 

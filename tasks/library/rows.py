@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.state import Standing, State
 from tasks.library.manifest import Kind, Role, Step
+from tasks.xtend.cautions import Caution
 
 
 def standing(row: Row[Any]) -> Standing:
@@ -102,8 +103,8 @@ class DatasetRow:
         Where it stands.
     manifest, recipe, engine : str or None
         Fingerprint of its manifest, the recipe's hash and the engines; None while nothing is published.
-    cautions : int
-        How many cautions stand on it and its products.
+    cautions : tuple of Caution
+        Those on it and on its products, each once.
     updated : datetime
         When this row was written.
     """
@@ -114,7 +115,7 @@ class DatasetRow:
     manifest: str | None
     recipe: str | None
     engine: str | None
-    cautions: int
+    cautions: tuple[Caution, ...]
     updated: datetime
 
     @classmethod
@@ -127,7 +128,7 @@ class DatasetRow:
             manifest=row.manifest,
             recipe=row.recipe,
             engine=row.engine,
-            cautions=row.cautions,
+            cautions=tuple(Caution(**item) for item in row.cautions),
             updated=row.updated,
         )
 

@@ -179,7 +179,7 @@ class S3Store:
     @contextmanager
     def _faults(self, verb: str) -> Iterator[None]:
         """Turn what s3fs and botocore raise into errors of this project."""
-        from botocore import exceptions  # type: ignore[import-untyped]
+        from botocore import exceptions
 
         try:
             yield

@@ -85,7 +85,7 @@ datasets = Table(
     Column("manifest", String(64)),
     Column("recipe", String(64)),
     Column("engine", Text),
-    Column("cautions", Integer, nullable=False),
+    Column("cautions", JSON, nullable=False),
     Column("updated", _Moment, nullable=False),
     ForeignKeyConstraint(["obsid"], ["observations.obsid"]),
 )

@@ -84,7 +84,7 @@ def test_a_lease_lasts(ledger, seconds):
 RACER = """
 import sys
 from tasks.library.leases import acquire, confirm, release
-from tasks.library.ledger import Ledger
+from tasks.library.database import Database
 
 def wait():
     sys.stdout.flush()
@@ -92,10 +92,10 @@ def wait():
 
 print("imported")
 wait()
-ledger = Ledger.open(sys.argv[1])
+ledger = Database.open(sys.argv[1])
 print(int(acquire(ledger, "once", sys.argv[2], 600) is not None))
 wait()
-for _ in range(30):
+for _ in range(10):
     lease = acquire(ledger, "often", sys.argv[2], 600)
     if lease:
         confirm(ledger, lease)

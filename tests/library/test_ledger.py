@@ -119,7 +119,7 @@ def test_a_manifest_is_indexed_in_place_of_the_former(ledger, published):
     ledger.record_manifest(published, RUNNING)
     (row,) = ledger.datasets(OBSID)
     assert (row.obsid, row.dataclass, row.standing) == (OBSID, DATACLASS, RUNNING)
-    assert (row.recipe, row.engine, row.cautions) == ("0" * 64, "native", 0)
+    assert (row.recipe, row.engine, row.cautions) == ("0" * 64, "native", ())
     assert [(item.path, item.sha256, item.size) for item in ledger.products(OBSID)] == [
         (item.path, item.sha256, item.size) for item in published.products
     ]
@@ -141,7 +141,7 @@ def test_the_products_of_other_datasets_stay(ledger, published):
     assert len(ledger.datasets()) == 2
 
 
-def test_cautions_are_counted_wherever_they_stand(ledger, published):
+def test_cautions_are_kept_once_wherever_they_stand(ledger, published):
     from tasks.xtend.cautions import caution
 
     one = (caution("a", "Mind this."),)
@@ -149,7 +149,7 @@ def test_cautions_are_counted_wherever_they_stand(ledger, published):
     steps = {step: record.model_copy(update={"cautions": one}) for step, record in published.steps.items()}
     told = published.model_copy(update={"cautions": one, "products": products, "steps": steps})
     ledger.record_manifest(told, DONE)
-    assert ledger.datasets()[0].cautions == 5
+    assert ledger.datasets()[0].cautions == one
 
 
 def test_counts_for_the_status(ledger, attempt):

@@ -1,4 +1,5 @@
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -99,8 +100,10 @@ def test_a_recipe_that_does_not_hold(read, tmp_path, text, why):
 
 
 def test_every_mistake_is_told_at_once(read):
-    with pytest.raises(BadInput, match=r"colour: .*; images.binnings.0: "):
+    with pytest.raises(BadInput) as caught:
         read("colour = 1\n[images]\nbinnings = [0]")
+    assert "colour: " in str(caught.value)
+    assert "images.binnings.0: " in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["nowhere.toml", "."])
@@ -120,10 +123,7 @@ def test_it_cannot_be_changed():
     st.sampled_from(["shared", "disjoint"]),
 )
 def test_it_survives_json(tenths, edges):
-    bands = tuple(
-        Band(low=Decimal(low) / 10, high=Decimal(high) / 10)
-        for low, high in zip(tenths, tenths[1:], strict=False)
-    )
+    bands = tuple(Band(low=Decimal(low) / 10, high=Decimal(high) / 10) for low, high in pairwise(tenths))
     recipe = Recipe(images=Images(bands=bands), edges=edges)
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
     assert Recipe.model_validate(recipe.model_dump(mode="json")) == recipe

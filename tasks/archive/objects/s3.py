@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import ClientError as ConnectionTrouble
-from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError  # type: ignore[import-untyped]
-from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
+from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
+from botocore.parsers import ResponseParserError
 from fsspec.asyn import sync
 from fsspec.callbacks import Callback
 from s3fs import S3FileSystem

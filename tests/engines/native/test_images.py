@@ -1,0 +1,102 @@
+"""Images: which pixel an event falls into, block sums, and the WCS that goes with them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.wcs import WCS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.core.errors import BadInput
+from tasks.engines.native.events import Axis, read_events
+from tasks.engines.native.images import bin_events, block_sums, image_hdus, image_shape, images
+from tasks.engines.native.selection import Selection, select
+from tasks.xtend.channels import Channels
+
+MakeEvents = Callable[..., Path]
+COLUMNS = ["TIME", "X", "Y", "PI"]
+
+
+def selection(path: Path) -> Selection:
+    return select(read_events([path], COLUMNS))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(3, 25), st.integers(1, 20)), max_size=30),
+    st.integers(1, 4),
+    st.integers(1, 4),
+)
+def test_block_sums_are_what_binning_gives(points: list[tuple[int, int]], fine: int, factor: int) -> None:
+    axes = Axis("X", 3, 25), Axis("Y", 1, 20)
+    x, y = np.array([p[0] for p in points], int), np.array([p[1] for p in points], int)
+    coarse = bin_events(x, y, axes, fine * factor)
+    assert np.array_equal(
+        block_sums(bin_events(x, y, axes, fine), factor, image_shape(axes, fine * factor)), coarse
+    )
+    for row in range(coarse.shape[0]):
+        low = 1 + row * fine * factor
+        assert coarse[row].sum() == sum(
+            low <= b < low + fine * factor and a - 3 < coarse.shape[1] * fine * factor for a, b in points
+        )
+
+
+def test_selection_of_good_time_channels_and_sky(make_events: MakeEvents) -> None:
+    path = make_events(
+        columns={
+            "TIME": [0.0, 100.0, 100.1, 50.0, 50.0, 50.0, 50.0],
+            "X": [1, 100, 5, 5, -999, 101, 7],
+            "Y": [1, 80, 5, 5, 6, 6, 7],
+            "PI": [10, 20, 15, 9, 15, 15, -999],
+        }
+    )
+    made = select(read_events([path], COLUMNS))
+    ((_, image),) = images(made, Channels(10, 20), [1])
+    assert image.dtype == np.int32
+    assert np.argwhere(image).tolist() == [[0, 0], [79, 99]]
+    header = image_hdus(made, Channels(10, 20), 1, image)[0].header
+    assert header["TOTCTS"] == 4
+    assert (header["CHANMIN"], header["CHANMAX"], header["CHANTYPE"]) == (10, 20, "PI")
+    ((_, whole),) = images(made, None, [1])
+    assert whole.sum() == 4
+    assert "CHANMIN" not in image_hdus(made, None, 1, whole)[0].header
+
+
+def test_float_positions_round_half_up(make_events: MakeEvents) -> None:
+    x, y = np.array([1.5, 1.4, 2.6]), np.array([1.0, 1.0, 1.0])
+    axes = Axis("X", 1, 10), Axis("Y", 1, 10)
+    from_floats = bin_events(np.floor(x + 0.5), y, axes, 1)
+    assert from_floats[0, :3].tolist() == [1, 1, 1]
+
+
+def test_the_trailing_partial_block_is_dropped(make_events: MakeEvents) -> None:
+    made = selection(make_events(columns={"TIME": [1.0, 1.0], "X": [99, 100], "Y": [1, 1], "PI": [1, 1]}))
+    (_, image), (_, coarse) = images(made, None, [3, 33])
+    assert image.shape == (26, 33)
+    assert image[0, 32] == 1
+    assert image.sum() == coarse.sum() == 1
+
+
+def test_world_coordinates_of_a_binned_image(make_events: MakeEvents) -> None:
+    made = selection(make_events())
+    for binning, image in images(made, None, [1, 4]):
+        header = image_hdus(made, None, binning, image)[0].header
+        wcs = WCS(header)
+        # The block of event pixels 49–52 and 37–40 has its centre at (50.5, 38.5).
+        pixel = (50.5 - 0.5) / binning + 0.5, (38.5 - 0.5) / binning + 0.5
+        sky = wcs.wcs_pix2world(*pixel, 1)
+        expected = made.events.wcs().wcs_pix2world(50.5, 38.5, 1)
+        assert [float(v) for v in sky] == pytest.approx([float(v) for v in expected], abs=1e-12)
+        physical = [header[f"CRVAL{n}P"] + (pixel[n - 1] - 1) * header[f"CDELT{n}P"] for n in (1, 2)]
+        assert physical == pytest.approx([50.5, 38.5])
+        assert header["IMGBIN"] == binning
+        assert header["RA_NOM"] == 30.0
+        assert "CUNIT1" not in header
+
+
+@pytest.mark.parametrize("binning", [0, 81])
+def test_a_binning_that_cannot_be(make_events: MakeEvents, binning: int) -> None:
+    with pytest.raises(BadInput, match=f"binning {binning}"):
+        list(images(selection(make_events()), None, [binning]))

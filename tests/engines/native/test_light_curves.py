@@ -1,0 +1,134 @@
+"""Light curves: where bins lie, what is exposed, and what is left out."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.core.errors import BadInput
+from tasks.engines.native.events import EventList, read_events
+from tasks.engines.native.gti import Gti
+from tasks.engines.native.light_curves import LightCurve, light_curve, light_curve_hdus
+from tasks.engines.native.selection import Selection, frame_shift, live_fraction, select
+from tasks.xtend.channels import Channels
+
+MakeEvents = Callable[..., Path]
+
+
+def curve(
+    times: list[float], gti: list[tuple[float, float]], width: float, threshold: float = 0.0
+) -> LightCurve:
+    intervals = Gti.merged([a for a, _ in gti], [b for _, b in gti])
+    columns = {"TIME": np.array(times, float)}
+    events = EventList(("a.evt",), {"TIMEDEL": 4.0, "TIMEPIXR": 0.5}, columns, {}, intervals)  # type: ignore[arg-type]
+    return light_curve(Selection(events), np.ones(len(times), bool), width, threshold)
+
+
+def test_bins_start_with_the_good_time_and_count_per_exposed_second() -> None:
+    made = curve([9.9, 10.0, 19.0, 20.0, 34.0, 36.0], [(10, 25), (35, 40)], 10.0)
+    assert made.start == 10.0
+    assert made.number.tolist() == [0, 1, 2]
+    assert made.counts.tolist() == [2, 1, 1]
+    assert made.exposure.tolist() == [10.0, 5.0, 5.0]
+
+
+def test_bins_without_good_time_are_missing() -> None:
+    made = curve([1.0, 45.0], [(0, 10), (40, 50)], 10.0)
+    assert made.number.tolist() == [0, 4]
+
+
+def test_an_event_on_the_last_stop_that_is_an_edge_has_no_bin() -> None:
+    made = curve([0.0, 20.0], [(0, 20)], 10.0)
+    assert made.number.tolist() == [0, 1]
+    assert made.counts.tolist() == [1, 0]
+
+
+def test_the_threshold_is_met_by_an_equal_fraction() -> None:
+    gti = [(0.0, 10.0), (10.0, 15.0), (20.0, 24.0)]
+    assert curve([1.0], gti, 10.0, 0.5).number.tolist() == [0, 1]
+    assert curve([1.0], gti, 10.0, 1.0).number.tolist() == [0]
+
+
+def test_full_bins_late_in_a_mission_are_full() -> None:
+    start = 1.7e8 + 0.1
+    assert curve([start], [(start, start + 1000.3)], 0.1, 1.0).number.size == pytest.approx(10003, abs=1)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(0, 120).map(lambda tenth: tenth / 4), max_size=40),
+    st.lists(st.tuples(st.integers(0, 30), st.integers(1, 8)), min_size=1, max_size=5),
+    st.integers(1, 9),
+)
+def test_counts_and_exposure_add_up(times: list[float], spans: list[tuple[int, int]], width: int) -> None:
+    gti = [(float(a), float(a + length)) for a, length in spans]
+    made = curve(times, gti, float(width))
+    intervals = Gti.merged([a for a, _ in gti], [b for _, b in gti])
+    assert made.exposure.sum() == pytest.approx(intervals.total)
+    assert np.all(made.exposure <= width + 1e-9)
+    start = intervals.start[0]
+    bins = {int((t - start) // width) for t in times if intervals.contains(t)}
+    lost = sum(int((t - start) // width) not in made.number for t in times if intervals.contains(t))
+    assert made.counts.sum() == intervals.contains(times).sum() - lost
+    assert all(number in made.number or (start + number * width) in intervals.stop for number in bins)
+
+
+def test_bins_that_are_far_too_short() -> None:
+    with pytest.raises(BadInput, match="use longer ones"):
+        curve([1.0], [(0, 1000)], 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("header", "shift"),
+    [
+        ({}, 0.0),
+        ({"TIMEPIXR": 0.0}, 0.0),
+        ({"TIMEDEL": 4.0}, 2.0),
+        ({"TIMEDEL": 4.0, "TIMEPIXR": 0.5}, 0.0),
+        ({"TIMEDEL": 4.0, "TIMEPIXR": 1.0}, -2.0),
+        ({"TIMEDEL": 4.0, "TIMEPIXR": 0.5, "TIMEZERO": 7.0}, 7.0),
+        ({"TIMEZERI": 7, "TIMEZERF": 0.25}, 7.25),
+    ],
+)
+def test_the_centre_of_a_frame(header: dict[str, Any], shift: float) -> None:
+    assert frame_shift(header) == shift
+
+
+@pytest.mark.parametrize(
+    ("header", "fraction"),
+    [
+        ({}, 1.0),
+        ({"DEADC": 0.9, "DTCOR": 0.8, "LIVETIME": 1.0, "ONTIME": 2.0}, float(np.float32(0.9))),
+        ({"DTCOR": 0.8, "LIVETIME": 1.0, "ONTIME": 2.0}, float(np.float32(0.8))),
+        ({"LIVETIME": 1.0, "ONTIME": 2.0}, 0.5),
+        ({"LIVETIME": 1.0, "ONTIME": 0.0}, 1.0),
+    ],
+)
+def test_dead_time(header: dict[str, Any], fraction: float) -> None:
+    assert live_fraction(header) == fraction
+
+
+def test_the_file(make_events: MakeEvents) -> None:
+    path = make_events(columns={"TIME": [1.0, 2.0], "X": [1, 2], "Y": [1, 2], "PI": [3, 4]}, DEADC=0.5)
+    selection = select(read_events([path], ["TIME", "X", "Y", "PI"]))
+    made = light_curve(selection, np.ones(2, bool), 40.0, 0.25)
+    primary, rate, gti = light_curve_hdus(selection, Channels(3, 4), None, 8000, made)
+    assert primary.data is None
+    assert rate.columns.names == ["TIME", "RATE", "ERROR", "FRACEXP"]
+    assert rate.columns.formats == ["D", "E", "E", "E"]
+    assert rate.data["TIME"].tolist() == [0.0, 40.0, 80.0]
+    assert rate.data["RATE"].tolist() == pytest.approx([0.05, 0, 0])
+    assert rate.data["ERROR"].tolist() == pytest.approx([np.sqrt(2) / 40, 0, 0])
+    assert rate.data["FRACEXP"].tolist() == [1.0, 1.0, 0.5]
+    header = rate.header
+    assert (header["TIMEZERO"], header["TIMEDEL"], header["TIMEPIXR"]) == (20.0, 40.0, 0.5)
+    assert (header["ONTIME"], header["EXPOSURE"], header["DEADC"], header["DEADAPP"]) == (100, 50, 0.5, False)
+    assert (header["PHALCUT"], header["PHAHCUT"], header["MINFREXP"]) == (3, 4, 0.25)
+    assert header["HDUCLAS1"] == "LIGHTCURVE"
+    assert gti.data["STOP"].tolist() == [100.0]
+    assert selection.events.header["DEADC"] == 0.5
+    assert "EXPOSURE" not in selection.events.header
