@@ -133,8 +133,9 @@ async def _look_up(obsid: ObsID) -> Observation:
 
 def _as_state(standing: Standing) -> State[Any]:
     """The state of the flow run that says it in Prefect's words."""
+    data = standing.model_dump(mode="json")
     if standing.state == DatasetState.FAILED:
-        return Failed(message=f"{standing}: {standing.reason}")
+        return Failed(message=f"{standing}: {standing.reason}", data=data)
     if standing.state == DatasetState.SKIPPED:
-        return Completed(name=SKIPPED, message=standing.reason, data=standing.model_dump(mode="json"))
+        return Completed(name=SKIPPED, message=standing.reason, data=data)
     return Completed()

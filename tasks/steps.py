@@ -70,7 +70,7 @@ async def relay(state: State[Any]) -> Any:
 async def standing_of(state: State[Any]) -> Standing:
     """Where a dataset or an observation stands after a task or flow run that ended like this."""
     value = await state.aresult(raise_on_failure=False)
-    if state.name == SKIPPED:
+    if isinstance(value, dict) and (state.name == SKIPPED or state.is_failed()):
         return Standing.model_validate(value)
     if state.is_completed():
         return Standing(state=DatasetState.DONE)

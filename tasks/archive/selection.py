@@ -95,6 +95,8 @@ def _why(row: ObservationRow | None, wanted: Mapping[str, str], damaged: bool, n
         return "interrupted before"
     if row.standing.state == State.FAILED:
         return f"{row.standing} before"
+    if row.standing.kind == NotPublic.kind:
+        return "released"
     changed = [name for name in (*wanted, *row.basis) if wanted.get(name) != row.basis.get(name)]
     if changed:
         return f"changed: {', '.join(dict.fromkeys(changed))}"

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.xtend.cautions import Caution
 
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_.+-]*$", max_length=255)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=255)]
 
 
 class Call(BaseModel):

@@ -5,7 +5,10 @@ Started as `python -P -m tasks.engines.child`. Reads `.call.json`, leaves `.repo
 
 import importlib
 import json
+import os
+import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 
@@ -21,16 +24,32 @@ def main() -> int:
 
     An unforeseen exception leaves no report: its traceback goes to the log and the exit status is Python's.
     """
+    _end_with_parent()
     call = Call.model_validate_json(Path(CALL_FILE).read_bytes())
     module, _, name = call.function.partition(":")
     try:
         answer = getattr(importlib.import_module(module), name)(**call.parameters)
     except XtendflowError as exc:
         traceback.print_exc()
-        _leave({"error": type(exc).__name__, "message": str(exc)})
+        # The runner knows the classes of the tree alone; one derived elsewhere goes by its base's name.
+        known = next(kind for kind in type(exc).__mro__ if kind.__module__ == XtendflowError.__module__)
+        _leave({"error": known.__name__, "message": str(exc)})
         return 1
     _leave({"report": Report.model_validate(answer or {}).model_dump(mode="json")})
     return 0
+
+
+def _end_with_parent() -> None:
+    """Have this process and all that it starts end when the runner is killed: standard input ends then."""
+    lifeline = os.dup(0)
+    with Path(os.devnull).open("rb") as nothing:  # for tools that would wait for an answer
+        os.dup2(nothing.fileno(), 0)
+
+    def watch() -> None:
+        os.read(lifeline, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _leave(content: dict[str, object]) -> None:

@@ -1,7 +1,8 @@
 """The one runner: does a call in a child process of its own and believes nothing it cannot see.
 
 The child has its own process group, working directory and log; it is killed as a group at the timeout
-and whenever the caller is cancelled.
+and whenever the caller is cancelled, and nothing of the group outlives the child. Should this process be
+killed itself, the child notices and ends its group.
 """
 
 import asyncio
@@ -11,21 +12,24 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TextIO
 from weakref import WeakKeyDictionary
 
 from tasks.core import errors
-from tasks.core.errors import GaveUp, SoftwareFault, Transient
+from tasks.core.errors import EnvironmentFault, GaveUp, SoftwareFault, Transient
 from tasks.engines.call import Call, Report
 from tasks.engines.check import check_outputs
 from tasks.engines.child import CALL_FILE, REPORT_FILE
 
 PROGRESS = "::progress "
 _LAST_LINES = 5
+_LONGEST_LINE = 300
 _SECONDS_TO_DIE = 5.0
+_SECONDS_TO_DRAIN = 2.0
 _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 OnProgress = Callable[[int, int], None]
@@ -70,16 +74,21 @@ async def run_call(
 
     Raises
     ------
-    Outcome
+    XtendflowError
         What the function raised; GaveUp at the timeout; Transient when a signal ended the child;
-        SoftwareFault for anything else, with the last lines of the output.
+        EnvironmentFault when there is no room to work; SoftwareFault for anything else, with the last lines
+        of the output.
     """
     async with _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(cores)):
-        _prepare(call, directory)
-        log.parent.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        tail = await _run_child(call, directory, log, on_progress)
-        report = _read_report(call, directory, tail)
+        try:
+            _prepare(call, directory)
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("a", encoding="utf-8") as out:
+                status, tail = await _run_child(call, directory, out, on_progress)
+        except OSError as exc:
+            raise EnvironmentFault(f"{call.function} cannot be run in {directory}: {exc}") from exc
+        report = _read_report(call, directory, status, tail)
         await asyncio.to_thread(check_outputs, call, report, directory)
         return CallResult(call, report, time.monotonic() - started)
 
@@ -97,57 +106,101 @@ def _prepare(call: Call, directory: Path) -> None:
         (directory / name).symlink_to(path)
 
 
-async def _run_child(call: Call, directory: Path, log: Path, on_progress: OnProgress | None) -> list[str]:
-    """Run the child to its end and return the last lines it printed."""
-    tail: list[str] = []
-    with log.open("a", encoding="utf-8") as out:
-        out.write(f"# {call.model_dump_json()}\n")
-        async with _child(directory) as process:
-            try:
-                async with asyncio.timeout(call.timeout):
-                    async for line in _lines(process):
-                        if line.startswith(PROGRESS):
-                            _tell(line, on_progress)
-                            continue
-                        out.write(f"{line}\n")
-                        tail = [*tail, line][-_LAST_LINES:]
-                    await process.wait()
-            except TimeoutError as exc:
-                out.write(f"# killed after {call.timeout:g} s\n")
-                raise GaveUp(f"{call.function} was stopped after {call.timeout:g} s") from exc
-        out.write(f"# exit status {process.returncode}\n")
-    if process.returncode is not None and process.returncode < 0:
-        name = signal.Signals(-process.returncode).name
-        raise Transient(f"{call.function} was ended by {name}")
-    return tail
+async def _run_child(
+    call: Call, directory: Path, out: TextIO, on_progress: OnProgress | None
+) -> tuple[int, Iterable[str]]:
+    """Run the child to its end; its exit status and the last lines it printed."""
+    tail: deque[str] = deque(maxlen=_LAST_LINES)
+    out.write(f"# {call.model_dump_json()}\n")
+    try:
+        async with asyncio.timeout(call.timeout), _child(directory) as (process, output):
+            async for line in _lines(output):
+                if line.startswith(PROGRESS):
+                    _tell(line, on_progress)
+                    continue
+                out.write(f"{line}\n")
+                tail.append(line)
+            status = await process.wait()
+    except TimeoutError as exc:
+        out.write(f"# killed after {call.timeout:g} s\n")
+        raise GaveUp(f"{call.function} was stopped after {call.timeout:g} s") from exc
+    out.write(f"# exit status {status}\n")
+    if status < 0:
+        raise Transient(f"{call.function} was ended by {_signal_name(-status)}")
+    return status, tail
 
 
 @contextlib.asynccontextmanager
-async def _child(directory: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A child process whose whole group is gone when the block is left, however it is left."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "tasks.engines.child",
-        cwd=directory,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+async def _child(directory: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, asyncio.StreamReader]]:
+    """A child process and what it prints; its whole group is gone however the block is left."""
+    with contextlib.ExitStack() as pipes:
+        # The child takes the end of its standard input for the end of this process.
+        lifeline, _held_open = _pipe(pipes)
+        # Were the pipe asyncio's own, waiting for the child would be waiting for everybody who holds it.
+        printed, stdout = _pipe(pipes)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "tasks.engines.child",
+            cwd=directory,
+            stdin=lifeline,
+            stdout=stdout,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+        try:
+            lifeline.close()
+            stdout.close()
+            async with _output(process, printed) as output:
+                yield process, output
+        finally:
+            _kill_group(process)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), _SECONDS_TO_DIE)
+
+
+def _pipe(pipes: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    """The ends for reading and writing of a pipe that `pipes` closes."""
+    read, write = os.pipe()
+    return (
+        pipes.enter_context(os.fdopen(read, "rb", buffering=0)),
+        pipes.enter_context(os.fdopen(write, "wb", buffering=0)),
+    )
+
+
+@contextlib.asynccontextmanager
+async def _output(
+    process: asyncio.subprocess.Process, pipe: IO[bytes]
+) -> AsyncIterator[asyncio.StreamReader]:
+    """What comes out of a pipe; it ends soon after the child, whoever else may hold the other end."""
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+
+    async def end() -> None:
+        await process.wait()
+        _kill_group(process)
+        await asyncio.sleep(_SECONDS_TO_DRAIN)
+        transport.close()
+
+    ending = asyncio.create_task(end())
     try:
-        yield process
+        yield reader
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), _SECONDS_TO_DIE)
+        ending.cancel()
+        transport.close()
 
 
-async def _lines(process: asyncio.subprocess.Process) -> AsyncIterator[str]:
+def _kill_group(process: asyncio.subprocess.Process) -> None:
+    # macOS does not permit to kill a group of which only a zombie is left.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _lines(output: asyncio.StreamReader) -> AsyncIterator[str]:
     """What the child prints, by lines; one too long for the buffer comes in pieces."""
-    assert process.stdout is not None  # noqa: S101 - it is a pipe; this tells the type checker
     pending = b""
-    while chunk := await process.stdout.read(1 << 16):
+    while chunk := await output.read(1 << 16):
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
             yield line.decode(errors="replace")
@@ -164,13 +217,27 @@ def _tell(line: str, on_progress: OnProgress | None) -> None:
         on_progress(int(done), int(total))
 
 
-def _read_report(call: Call, directory: Path, tail: list[str]) -> Report:
+def _read_report(call: Call, directory: Path, status: int, tail: Iterable[str]) -> Report:
     """What the child reported, or the error that it named."""
     try:
         content: dict[str, Any] = json.loads((directory / REPORT_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
-        last = " | ".join(line.strip() for line in tail if line.strip()) or "it printed nothing"
-        raise SoftwareFault(f"{call.function} broke off: {last}") from exc
+        raise SoftwareFault(f"{call.function} broke off: {_last_words(tail)}") from exc
     if "error" in content:
         raise getattr(errors, content["error"])(content["message"])
+    if status:
+        raise SoftwareFault(f"{call.function} ended with exit status {status}: {_last_words(tail)}")
     return Report.model_validate(content["report"])
+
+
+def _last_words(tail: Iterable[str]) -> str:
+    """The last lines as one that a page, a database and a terminal can take."""
+    printable = ("".join(char if char.isprintable() else " " for char in line).strip() for line in tail)
+    return " | ".join(line[-_LONGEST_LINE:] for line in printable if line) or "it printed nothing"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"

@@ -3,10 +3,11 @@
 The manifest says what is there; a step that finds everything in it does nothing.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from tasks.core.errors import SoftwareFault
 from tasks.engines.interface import StepInputs, engine
@@ -18,6 +19,9 @@ from tasks.library.orders import Order, Wanted, order
 from tasks.library.publication import NewProduct, missing, publish, read_manifest
 from tasks.library.site import Site
 from tasks.xtend.cautions import Caution
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,27 @@ async def make(step: Step, dataset: Dataset, site: Site, confirm: Callable[[], N
     Outcome
         Why the step could not be done.
     """
-    found = progress(step, dataset, site)
+    found = await _in_thread(progress, step, dataset, site)
     if found.complete and found.manifest:
         return found.manifest
     with workplace(site, f"{dataset.obsid}-{dataset.dataclass}-{step}") as directory:
         results = await _run(found, dataset, site, directory)
         draft = _draft(found, dataset, results)
-        return publish(site.store, found.manifest, draft, _new(found, results, directory), confirm)
+        new = _new(found, results, directory)
+        return await _in_thread(publish, site.store, found.manifest, draft, new, confirm)
+
+
+async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The result of something that waits for disks and networks, while heartbeats go on.
+
+    A cancellation waits for its end: until then it needs its scratch and the lease.
+    """
+    running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(running)
+    finally:
+        if not running.done():
+            await asyncio.wait([running])
 
 
 async def _run(found: Progress, dataset: Dataset, site: Site, directory: Path) -> list[CallResult]:
@@ -119,7 +137,7 @@ async def _run(found: Progress, dataset: Dataset, site: Site, directory: Path) -
         lambda product: site.store.local(f"{dataset.key}/{product.path}", fetched, product.sha256),
     )
     log = site.log(dataset.obsid, dataset.dataclass)
-    calls = chosen.plan(found.step, inputs, found.stale)
+    calls = await _in_thread(chosen.plan, found.step, inputs, found.stale)
     return [
         await run_call(call, directory / str(number), log, cores=site.cores)
         for number, call in enumerate(calls)
@@ -172,34 +190,52 @@ def _draft(found: Progress, dataset: Dataset, results: list[CallResult]) -> Mani
 
 def _record(found: Progress, dataset: Dataset, results: list[CallResult]) -> StepRecord:
     """How the step was done; calls of an earlier go stay as long as something they made does."""
-    old = found.record
-    kept = {product.name for product in found.kept}
-    calls = [call for call in (old.calls if old else ()) if kept & set(call["outputs"])]
-    facts, cautions = dict(old.facts) if old else {}, [*found.order.cautions]
-    if results:
-        facts, told = {}, [result.report for result in results]
-        for report in told:
-            facts |= report.facts
-        cautions += [item for report in told for item in report.cautions]
-    elif old:
-        cautions += old.cautions
+    settled = {item.name for item in found.kept} | {item.name for item in _known(found)}
+    before = found.record.calls if found.record else ()
+    earlier = (_trimmed(call, settled) for call in before if settled & set(call["outputs"]))
+    calls = [*earlier, *map(_call, results)]
+    told = [tuple(map(Caution.model_validate, call["cautions"])) for call in calls]
     return StepRecord(
         fingerprint=found.order.fingerprint,
         engine=dataset.engine,
         versions={**dataset.versions, **engine(dataset.engine).provenance()},
-        calls=(*calls, *map(_call, results)),
-        facts=facts,
-        cautions=_distinct([tuple(cautions)]),
+        calls=tuple(calls),
+        facts=_facts(calls),
+        cautions=_distinct([found.order.cautions, *told]),
     )
 
 
 def _call(result: CallResult) -> dict[str, Any]:
-    """A call as the manifest keeps it: without the paths of this machine."""
+    """A call as the manifest keeps it: without the paths of this machine, with what it told."""
     return {
         **result.call.model_dump(mode="json", exclude={"inputs"}),
         "inputs": sorted(result.call.inputs),
         "seconds": round(result.seconds, 3),
+        **result.report.model_dump(mode="json", include={"facts", "cautions"}),
     }
+
+
+def _trimmed(call: dict[str, Any], settled: set[str | None]) -> dict[str, Any]:
+    """A call of an earlier go without its figures of files that are gone or made again."""
+    gone = set(call["outputs"]) - settled
+    facts = {
+        key: {name: item for name, item in value.items() if name not in gone}
+        if isinstance(value, dict)
+        else value
+        for key, value in call["facts"].items()
+    }
+    return {**call, "facts": facts}
+
+
+def _facts(calls: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What the calls told, the latest last; figures by name are put together."""
+    facts: dict[str, Any] = {}
+    for call in calls:
+        for key, value in call["facts"].items():
+            if isinstance(value, dict) and isinstance(facts.get(key), dict):
+                value = facts[key] | value
+            facts[key] = value
+    return facts
 
 
 def _refused(found: Progress, results: list[CallResult]) -> list[NotMade]:
@@ -207,9 +243,6 @@ def _refused(found: Progress, results: list[CallResult]) -> list[NotMade]:
     whys: dict[str, str] = {}
     for result in results:
         whys |= result.report.not_made
-    asked = {(item.spec.name, item.fingerprint): item for item in found.order.wanted}
-    before = found.manifest.not_made if found.manifest else ()
-    known = [item for item in before if item.step == found.step and (item.name, item.fingerprint) in asked]
     new = [
         NotMade(
             step=found.step,
@@ -222,7 +255,14 @@ def _refused(found: Progress, results: list[CallResult]) -> list[NotMade]:
         for item in found.stale
         if item.spec.name in whys
     ]
-    return [*known, *new]
+    return [*_known(found), *new]
+
+
+def _known(found: Progress) -> list[NotMade]:
+    """What is ordered again as it was when it could not be made."""
+    asked = {(item.spec.name, item.fingerprint) for item in found.order.wanted}
+    before = found.manifest.not_made if found.manifest else ()
+    return [item for item in before if item.step == found.step and (item.name, item.fingerprint) in asked]
 
 
 def _distinct(groups: Any) -> tuple[Caution, ...]:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
+from tasks.core.errors import Failed, Skipped
 from tasks.core.identifiers import DataClass
 from tasks.core.state import Standing, State
 from tasks.library.attempts import Attempt, write_attempt
@@ -84,14 +85,18 @@ class Attempting:
         _keep(self._held.site, self._attempt.model_copy(update=ended))
 
     def _index(self) -> None:
-        """Tell the ledger what has been published."""
+        """Tell the ledger what has been published, unless a newer attempt speaks for the observation."""
         site = self._held.site
+        if any(other.started > self._attempt.started for other in site.ledger.attempts(self._attempt.obsid)):
+            return
         for dataclass, standing in self.datasets.items():
             if manifest := read_manifest(site.store, self._attempt.obsid, dataclass):
                 site.ledger.record_manifest(manifest, standing)
 
 
 def _standing_after(error: BaseException) -> Standing:
+    if isinstance(error, Skipped | Failed):
+        return Standing.of(error)
     if isinstance(error, Exception):
         return Standing(state=State.FAILED, kind="software", reason=f"{type(error).__name__}: {error}")
     return _INTERRUPTED

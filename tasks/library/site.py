@@ -63,9 +63,10 @@ class Site:
 
     def clear_scratch(self) -> None:
         """Remove what processes of this host that are gone have left."""
-        for folder in self.settings.scratch.glob(f"{socket.gethostname()}-*"):
-            pid = folder.name.rpartition("-")[2]
-            if pid.isdecimal() and not _is_alive(int(pid)):
+        for folder in self.settings.scratch.glob("*"):
+            # Hosts that share this folder may have names that begin alike.
+            host, _, pid = folder.name.rpartition("-")
+            if host == socket.gethostname() and pid.isdecimal() and not _is_alive(int(pid)):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -83,6 +83,7 @@ def test_a_lease_lasts(ledger, seconds):
 
 RACER = """
 import sys
+import time
 from tasks.library.leases import acquire, confirm, release
 from tasks.library.database import Database
 
@@ -95,12 +96,16 @@ wait()
 ledger = Database.open(sys.argv[1])
 print(int(acquire(ledger, "once", sys.argv[2], 600) is not None))
 wait()
-for _ in range(10):
+got = 0
+while got < 3:
     lease = acquire(ledger, "often", sys.argv[2], 600)
-    if lease:
-        confirm(ledger, lease)
-        print(lease.fence, end=" ")
-        release(ledger, lease)
+    if lease is None:
+        time.sleep(0.01)
+        continue
+    confirm(ledger, lease)
+    print(lease.fence, end=" ")
+    release(ledger, lease)
+    got += 1
 ledger.close()
 """
 
@@ -127,8 +132,7 @@ def test_of_eight_processes_one_wins_and_no_fence_is_given_twice(ledger_url):
     fences = [[int(text) for text in racer.communicate()[0].split()] for racer in racers]
     assert [racer.returncode for racer in racers] == [0] * 8
     everyones = sorted(fence for own in fences for fence in own)
-    assert everyones == list(range(1, len(everyones) + 1))
-    assert len(everyones) >= 8
+    assert everyones == list(range(1, 25))
     assert all(own == sorted(own) for own in fences)
 
 

@@ -75,10 +75,10 @@ def test_scaled_columns(make_events: MakeEvents) -> None:
 
 
 def test_rows_beyond_one_chunk(make_events: MakeEvents) -> None:
-    count = 700_000
+    count = 400_000
     times = np.arange(count) * 1.5
     path = make_events(
-        "many.evt.gz",
+        "many.evt",
         {"TIME": times, "X": np.arange(count) % 100, "Y": np.ones(count), "PI": np.zeros(count)},
     )
     events = read_events([path], ["X", "TIME"])
