@@ -8,49 +8,53 @@ import typer
 
 from flows.cli.options import AsJson
 
+Events = Annotated[
+    Path, typer.Argument(metavar="EVENTS", help="Event list (FITS, gzipped or not) of any X-ray instrument.")
+]
+Out = Annotated[Path, typer.Option(help="Directory for the products; made where it is missing.")]
+ChannelRanges = Annotated[
+    list[str] | None, typer.Option(metavar="LO:HI", help="PI channels, both included. May be repeated.")
+]
+Bands = Annotated[
+    list[str] | None,
+    typer.Option(metavar="LO-HI", help="Energy band in keV (Xtend, or with --rmf). May be repeated."),
+]
+Binnings = Annotated[
+    list[int] | None,
+    typer.Option(metavar="N", help="Make images, summing N × N sky pixels. May be repeated."),
+]
+Source = Annotated[Path | None, typer.Option(metavar="REG", help="ds9 region of the source.")]
+Background = Annotated[Path | None, typer.Option(metavar="REG", help="ds9 region of the background.")]
+TimeBins = Annotated[
+    list[float] | None,
+    typer.Option(metavar="S", help="Make light curves with bins of S seconds. May be repeated."),
+]
+Threshold = Annotated[
+    float, typer.Option(metavar="F", help="Leave out bins exposed for less than this fraction.")
+]
+Ehk = Annotated[Path | None, typer.Option(metavar="FILE", help="Extended housekeeping, for an exposure map.")]
+BadPixels = Annotated[Path | None, typer.Option(metavar="FILE", help="Bad-pixel image, for an exposure map.")]
+Group = Annotated[str | None, typer.Option(metavar="min:N|opt", help="Group the source spectrum as well.")]
+Rmf = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Response: for --group opt, and --bands of other instruments."),
+]
+
 
 def extract(
-    events: Annotated[
-        Path,
-        typer.Argument(metavar="EVENTS", help="Event list (FITS, gzipped or not) of any X-ray instrument."),
-    ],
-    out: Annotated[Path, typer.Option(help="Directory for the products; made where it is missing.")],
-    channels: Annotated[
-        list[str] | None,
-        typer.Option(metavar="LO:HI", help="PI channels, both included. May be repeated."),
-    ] = None,
-    bands: Annotated[
-        list[str] | None,
-        typer.Option(metavar="LO-HI", help="Energy band in keV (Xtend, or with --rmf). May be repeated."),
-    ] = None,
-    binning: Annotated[
-        list[int] | None,
-        typer.Option(metavar="N", help="Make images, summing N × N sky pixels. May be repeated."),
-    ] = None,
-    source: Annotated[Path | None, typer.Option(metavar="REG", help="ds9 region of the source.")] = None,
-    background: Annotated[
-        Path | None, typer.Option(metavar="REG", help="ds9 region of the background.")
-    ] = None,
-    time_bin: Annotated[
-        list[float] | None,
-        typer.Option(metavar="S", help="Make light curves with bins of S seconds. May be repeated."),
-    ] = None,
-    exposure_threshold: Annotated[
-        float,
-        typer.Option(metavar="F", help="Leave out bins exposed for less than this fraction."),
-    ] = 0.0,
-    ehk: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Extended housekeeping, for an exposure map.")
-    ] = None,
-    bad_pixels: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Bad-pixel image, for an exposure map.")
-    ] = None,
-    group: Annotated[
-        str | None, typer.Option(metavar="min:N|opt", help="Group the source spectrum as well.")
-    ] = None,
-    rmf: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Response: for --group opt, and --bands of others.")
-    ] = None,
+    events: Events,
+    out: Out,
+    channels: ChannelRanges = None,
+    bands: Bands = None,
+    binning: Binnings = None,
+    source: Source = None,
+    background: Background = None,
+    time_bin: TimeBins = None,
+    exposure_threshold: Threshold = 0.0,
+    ehk: Ehk = None,
+    bad_pixels: BadPixels = None,
+    group: Group = None,
+    rmf: Rmf = None,
     as_json: AsJson = False,
 ) -> None:
     """Make images, light curves and spectra of an event list.
@@ -79,7 +83,7 @@ def extract(
         threshold=exposure_threshold,
         ehk=ehk,
         bad_pixels=bad_pixels,
-        grouping=Grouping.parse(group) if group else None,
+        grouping=Grouping.parse(group) if group is not None else None,
         rmf=rmf,
     )
     made = extract_order(order)

@@ -63,8 +63,8 @@ def image_shape(axes: tuple[Axis, Axis], binning: int) -> tuple[int, int]:
 def bin_events(x: NDArray[np.number], y: NDArray[np.number], axes: tuple[Axis, Axis], binning: int) -> Image:
     """Counts per block of `binning` × `binning` sky pixels, from whole pixels within the axes' ranges."""
     height, width = image_shape(axes, binning)
-    column = (x.astype(np.int64) - axes[0].low) // binning
-    row = (y.astype(np.int64) - axes[1].low) // binning
+    column = (x.astype(np.int32) - axes[0].low) // binning
+    row = (y.astype(np.int32) - axes[1].low) // binning
     kept = (column < width) & (row < height)
     counts = np.bincount(row[kept] * width + column[kept], minlength=height * width)
     return counts.astype(np.int32).reshape(height, width)

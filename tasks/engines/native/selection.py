@@ -6,7 +6,7 @@ Observed with extractor 5.31; newer releases may differ in detail, so the rules 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from tasks.xtend.regions import Region
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+_EVENTS_AT_ONCE: Final = 500_000
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,11 @@ class Selection:
         if region is None:
             return np.ones(self.events.size, bool)
         inside = np.zeros(self.events.size, bool)
-        place = np.flatnonzero(self.on_sky)
-        inside[place] = region.contains(columns["X"][place], columns["Y"][place], self.events.wcs())
-        return inside
+        wcs = self.events.wcs()
+        for begin in range(0, self.events.size, _EVENTS_AT_ONCE):
+            part = slice(begin, begin + _EVENTS_AT_ONCE)
+            inside[part] = region.contains(columns["X"][part], columns["Y"][part], wcs)
+        return inside & self.on_sky
 
 
 def select(events: EventList) -> Selection:

@@ -1,0 +1,336 @@
+"""The `extract` command: what it makes of which options, and that nothing is written after an error."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from astropy.io import fits
+from typer.testing import CliRunner, Result
+
+from flows.cli.extract import extract
+from tasks.core.errors import BadInput
+
+SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
+CHANDRA, ALPHA, EXTRAS = (
+    SHARED / "real" / "chandra-acis-m82",
+    SHARED / "heasoft-reference" / "alpha",
+    SHARED / "heasoft-reference" / "alpha-extras",
+)
+needs_reference = pytest.mark.skipif(not SHARED.is_dir(), reason="no reference data beside the repository")
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def command() -> Command:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(extract)
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def listing(command: Command) -> Callable[..., list[dict[str, Any]]]:
+    """The JSON that a run prints; every product in it is there."""
+
+    def run(*words: object) -> list[dict[str, Any]]:
+        result = command(*words, "--json")
+        if result.exception:
+            raise result.exception
+        products: list[dict[str, Any]] = json.loads(result.stdout)
+        assert all(Path(product["path"]).is_absolute() for product in products)
+        assert all(Path(product["path"]).is_file() for product in products)
+        return products
+
+    return run
+
+
+def kinds(products: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(product["kind"], product["role"]) for product in products]
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    return write_events(tmp_path / "some events.fits", INSTRUME="OTHER")
+
+
+def write_events(path: Path, **header: Any) -> Path:
+    columns = [
+        fits.Column("TIME", "D", array=np.array([1.0, 2.0, 60.0])),
+        fits.Column("X", "I", array=np.array([50, 51, 90])),
+        fits.Column("Y", "I", array=np.array([40, 41, 70])),
+        fits.Column("PI", "J", array=np.array([100, 200, 300])),
+    ]
+    table = fits.BinTableHDU.from_columns(columns, name="EVENTS")
+    for number, (low, high) in {2: (1, 100), 3: (1, 80), 4: (0, 4095)}.items():
+        table.header[f"TLMIN{number}"], table.header[f"TLMAX{number}"] = low, high
+    for number, (kind, pixel, value, step) in {
+        2: ("RA---TAN", 50.5, 30.0, -1e-3),
+        3: ("DEC--TAN", 40.5, 10.0, 1e-3),
+    }.items():
+        table.header[f"TCTYP{number}"], table.header[f"TCRPX{number}"] = kind, pixel
+        table.header[f"TCRVL{number}"], table.header[f"TCDLT{number}"] = value, step
+    table.header.update({"TIMEDEL": 1.0, "TIMEPIXR": 0.5, **header})
+    bounds = [
+        fits.Column("START", "D", array=np.array([0.0])),
+        fits.Column("STOP", "D", array=np.array([100.0])),
+    ]
+    fits.HDUList([fits.PrimaryHDU(), table, fits.BinTableHDU.from_columns(bounds, name="GTI")]).writeto(path)
+    return path
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source.reg"
+    path.write_text('fk5\ncircle(30.0,10.0,20")\n')
+    return path
+
+
+@pytest.fixture
+def background(tmp_path: Path) -> Path:
+    path = tmp_path / "background.reg"
+    path.write_text("physical\nannulus(50,40,10,60)\n")
+    return path
+
+
+def test_alone_an_image_of_the_whole_range(listing: Callable[..., Any], events: Path, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "er"
+    (product,) = listing(events, "--out", out)
+    assert {key: product[key] for key in product if key != "path"} == {
+        "kind": "image",
+        "role": "field",
+        "channels": [0, 4095],
+        "binning": 1,
+        "time_bin": None,
+        "grouping": None,
+    }
+    assert Path(product["path"]).name == "some_events-imbinfactor1-pi0_4095-image.fits"
+    assert fits.getdata(product["path"]).sum() == 3
+    assert [path.name for path in out.iterdir()] == [Path(product["path"]).name]
+
+
+def test_source_background_curves_and_groups(
+    listing: Callable[..., Any], events: Path, source: Path, background: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    products = listing(
+        events,
+        "--channels",
+        "100:150",
+        "--channels",
+        "100:250",
+        "--binning",
+        2,
+        "--binning",
+        4,
+        "--source",
+        source,
+        "--background",
+        background,
+        "--time-bin",
+        50,
+        "--exposure-threshold",
+        0.5,
+        "--group",
+        "min:1",
+        "--out",
+        out,
+    )
+    images = [("image", "field")] * 4
+    curves = [("light-curve", role) for role in ("source", "background", "net")] * 2
+    spectra = [("spectrum", "source"), ("spectrum", "background"), ("grouped-spectrum", "source")]
+    assert kinds(products) == images + curves + spectra
+    assert [product["channels"] for product in products[4:7]] == [[100, 150]] * 3
+    assert products[4]["time_bin"] == 50
+    assert products[-1]["grouping"] == "min:1"
+    assert products[-1]["channels"] is None
+    assert len({product["path"] for product in products}) == len(products)
+    assert fits.getdata(products[-3]["path"], "SPECTRUM")["COUNTS"].sum() == 2
+    assert fits.getheader(products[-3]["path"], "SPECTRUM")["BACKSCAL"] == pytest.approx(96 / 8000, rel=0.05)
+
+
+def test_only_curves_of_the_field_and_a_line_a_product(
+    command: Command, events: Path, tmp_path: Path
+) -> None:
+    result = command(events, "--time-bin", 50, "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    (line,) = result.stdout.splitlines()
+    assert line.split()[:6] == ["field", "light-curve", "PI", "0:4095,", "50", "s"]
+    made = line.split()[-1]
+    assert fits.getdata(made, "RATE")["RATE"].tolist() == pytest.approx([0.04, 0.02])
+
+
+def test_names_of_xtend_products(
+    listing: Callable[..., Any], source: Path, background: Path, tmp_path: Path
+) -> None:
+    identity = {"INSTRUME": "XTEND", "OBS_ID": "000128000", "DATACLAS": "31100010"}
+    path = write_events(tmp_path / "xa000128000xtd_p031100010_cl.evt", **identity)
+    products = listing(
+        path,
+        "--bands",
+        "0.6-2",
+        "--binning",
+        4,
+        "--source",
+        source,
+        "--background",
+        background,
+        "--time-bin",
+        50,
+        "--group",
+        "min:25",
+        "--out",
+        tmp_path / "out",
+    )
+    assert products[0]["channels"] == [100, 334]
+    stem = "xrism-xtend-obsid000128000-dataclass31100010"
+    place, curve = "ra30.0-dec10.0", "en0.6_2.0keV-expthresh0.0-tb50.0s"
+    names = [Path(product["path"]).name for product in products]
+    digest = names[2].partition("-breg")[2][:8]
+    assert names == [
+        f"{stem}-imbinfactor4-en0.6_2.0keV-image.fits",
+        f"{stem}-{place}-radius0.0056deg-{curve}-lightcurve.fits",
+        f"{stem}-{place}-breg{digest}-{curve}-back-lightcurve.fits",
+        f"{stem}-{place}-radius0.0056deg-{curve}-net-lightcurve.fits",
+        f"{stem}-{place}-radius0.0056deg-enALL-spectrum.fits",
+        f"{stem}-{place}-breg{digest}-enALL-back-spectrum.fits",
+        f"{stem}-{place}-radius0.0056deg-enALL-mingrp25-spectrum.fits",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--channels", "300:100"], "upside down"),
+        (["--channels", "a:b"], "not a channel range"),
+        (["--channels", "5000:6000"], "outside PI"),
+        (["--bands", "2-0.6"], "upside down"),
+        (["--bands", "0.6-2"], "Xtend only"),
+        (["--binning", "0"], "binning 0"),
+        (["--binning", "81"], "binning 81"),
+        (["--time-bin", "0"], "must be positive"),
+        (["--time-bin", "nan"], "must be positive"),
+        (["--exposure-threshold", "2"], "0 to 1"),
+        (["--group", "min:1"], "--source"),
+        (["--source", "REGION", "--group", "max:1"], "not a grouping"),
+        (["--source", "REGION", "--group", "min:0"], "not a grouping"),
+        (["--source", "REGION", "--group", "opt"], "--rmf"),
+        (["--source", "REGION", "--group", "opt", "--rmf", "nowhere"], "no file nowhere"),
+        (["--source", "nowhere.reg"], "nowhere.reg"),
+        (["--background", "EMPTY"], "holds no shape"),
+        (["--ehk", "REGION"], "--bad-pixels"),
+        (["--ehk", "REGION", "--bad-pixels", "REGION"], "Xtend only"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(
+    command: Command, events: Path, source: Path, tmp_path: Path, words: list[str], said: str
+) -> None:
+    (tmp_path / "empty.reg").write_text("")
+    given = [{"REGION": str(source), "EMPTY": str(tmp_path / "empty.reg")}.get(word, word) for word in words]
+    before = set(tmp_path.iterdir())
+    result = command(events, *given, "--out", tmp_path / "out")
+    assert isinstance(result.exception, BadInput)
+    assert result.exception.exit_status == 2
+    assert said in str(result.exception)
+    assert "\n" not in str(result.exception)
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no FITS" * 1000])
+def test_events_that_cannot_be_read(command: Command, tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "a.evt"
+    if content is not None:
+        path.write_bytes(content)
+    result = command(path, "--out", tmp_path / "out")
+    assert isinstance(result.exception, BadInput)
+    assert "a.evt" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_fault_found_while_working_leaves_nothing(command: Command, events: Path, tmp_path: Path) -> None:
+    with fits.open(events, mode="update") as hdus:
+        hdus["EVENTS"].header["TTYPE1"] = "WHEN"
+    before = set(tmp_path.iterdir())
+    result = command(events, "--out", tmp_path / "out")
+    assert isinstance(result.exception, BadInput)
+    assert "no column TIME" in str(result.exception)
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_products_are_never_overwritten(command: Command, events: Path, tmp_path: Path) -> None:
+    product = tmp_path / "out" / "some_events-imbinfactor1-pi0_4095-image.fits"
+    product.parent.mkdir()
+    product.write_text("precious")
+    result = command(events, "--out", product.parent)
+    assert isinstance(result.exception, BadInput)
+    assert "is there already" in str(result.exception)
+    assert product.read_text() == "precious"
+    result = command(events, "--out", product)
+    assert "no directory" in str(result.exception)
+
+
+def test_a_place_that_cannot_be_written(command: Command, events: Path) -> None:
+    result = command(events, "--out", "/proc/nowhere")
+    assert isinstance(result.exception, BadInput)
+    assert "cannot be written" in str(result.exception)
+
+
+@needs_reference
+def test_the_real_chandra_list(listing: Callable[..., Any], tmp_path: Path) -> None:
+    products = listing(
+        CHANDRA / "acis_m82_10027_events.fits",
+        "--binning",
+        8,
+        "--source",
+        CHANDRA / "src.reg",
+        "--background",
+        CHANDRA / "back.reg",
+        "--time-bin",
+        50,
+        "--out",
+        tmp_path / "out",
+    )
+    image, curve, back_curve, net, spectrum, back = (product["path"] for product in products)
+    assert kinds(products)[3] == ("light-curve", "net")
+    assert fits.getdata(net, "RATE").size == 19
+    assert np.array_equal(fits.getdata(image), fits.getdata(CHANDRA / "ref" / "image_bin8.fits.gz"))
+    for made, name in ((curve, "lc_src_50s"), (back_curve, "lc_back_50s")):
+        ours, theirs = (fits.getdata(path, "RATE") for path in (made, CHANDRA / "ref" / f"{name}.fits.gz"))
+        assert ours["RATE"] == pytest.approx(theirs["RATE"], rel=1e-6)
+    for made, name in ((spectrum, "spectrum_src"), (back, "spectrum_back")):
+        reference = CHANDRA / "ref" / f"{name}.fits.gz"
+        assert np.array_equal(fits.getdata(made, 1)["COUNTS"], fits.getdata(reference, 1)["COUNTS"])
+        assert np.array_equal(fits.getdata(made, 0), fits.getdata(reference, 0))
+
+
+@needs_reference
+def test_the_reference_dataset_with_exposure_map(listing: Callable[..., Any], tmp_path: Path) -> None:
+    products = listing(
+        ALPHA / "xa900000010xtd_p030000010_cl.evt.gz",
+        "--bands",
+        "0.6-2",
+        "--binning",
+        4,
+        "--source",
+        ALPHA / "src.reg",
+        "--ehk",
+        ALPHA / "xa900000010.ehk.gz",
+        "--bad-pixels",
+        ALPHA / "xa900000010xtd_p030000010.bimg.gz",
+        "--group",
+        "opt",
+        "--rmf",
+        EXTRAS / "gauss.rmf.gz",
+        "--out",
+        tmp_path / "out",
+    )
+    maps, image = [("exposure-map", "field")] * 2, [("image", "field"), ("rate-image", "field")]
+    assert kinds(products) == [*maps, *image, ("spectrum", "source"), ("grouped-spectrum", "source")]
+    assert [product["binning"] for product in products] == [1, 4, 4, 4, None, None]
+    spectrum, grouped = products[-2]["path"], products[-1]["path"]
+    expected = json.loads((ALPHA / "reference.json").read_text())["backscal"]["src_EXPOSURE"]
+    assert fits.getheader(spectrum, "SPECTRUM")["BACKSCAL"] == pytest.approx(expected, rel=1e-6)
+    groups = fits.getdata(EXTRAS / "ref" / "grouped_opt.fits.gz", "SPECTRUM")["GROUPING"]
+    assert np.array_equal(fits.getdata(grouped, "SPECTRUM")["GROUPING"], groups)
