@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tasks.core.errors import Permanent, SoftwareFault
-from tasks.engines.call import Call, Report
 from tasks.engines.native.fits_stream import headers, opened, padded_size, skip
+from tasks.library.call import Call, Report
 
 _FITS_SUFFIXES = (".fits", ".evt", ".bimg", ".rmf", ".arf")
 

@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 from tasks.core.errors import XtendflowError
-from tasks.engines.call import Call, Report
+from tasks.library.call import Call, Report
 
 CALL_FILE = ".call.json"
 REPORT_FILE = ".report.json"

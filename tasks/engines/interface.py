@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tasks.core.errors import BadInput
-from tasks.engines.call import Call
+from tasks.library.call import Call
 from tasks.library.dataset import Dataset
 from tasks.library.manifest import Manifest, Product, Step
 from tasks.library.orders import Wanted

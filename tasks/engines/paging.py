@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.state import Standing, State
-from tasks.engines.call import Call
 from tasks.engines.runner import run_call
 from tasks.engines.workplace import workplace
+from tasks.library.call import Call
 from tasks.library.keys import MANIFEST
 from tasks.library.manifest import Manifest, Product
 from tasks.library.publication import manifest_bytes

@@ -21,9 +21,9 @@ from weakref import WeakKeyDictionary
 
 from tasks.core import errors
 from tasks.core.errors import EnvironmentFault, GaveUp, SoftwareFault, Transient
-from tasks.engines.call import Call, Report
 from tasks.engines.check import check_outputs
 from tasks.engines.child import CALL_FILE, REPORT_FILE
+from tasks.library.call import Call, Report
 
 PROGRESS = "::progress "
 _LAST_LINES = 5

@@ -145,4 +145,3 @@ def read_recipe(path: Path) -> Recipe:
         raise BadInput(f"the recipe {path} is no TOML: {exc}") from exc
     except ValidationError as exc:
         raise BadInput(f"the recipe {path} does not hold: {in_words(exc)}") from exc
-

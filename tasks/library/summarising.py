@@ -19,9 +19,7 @@ class Ending:
     seconds: float
 
 
-def results(
-    site: Site, sightings: Iterable[Sighting], endings: Mapping[ObsID, Ending]
-) -> tuple[Result, ...]:
+def results(site: Site, sightings: Iterable[Sighting], endings: Mapping[ObsID, Ending]) -> tuple[Result, ...]:
     """A result per dataset, and one for each observation that has none or failed as a whole."""
     rows = sorted(site.ledger.datasets(), key=lambda row: row.obsid)
     datasets = {obsid: list(group) for obsid, group in groupby(rows, key=lambda row: row.obsid)}

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from tasks.core.errors import SoftwareFault
 from tasks.core.state import Standing
-from tasks.engines.call import Report
+from tasks.library.call import Report
 from tasks.library.manifest import Manifest
 from tasks.report.choice import PICTURES
 from tasks.report.templates import render

@@ -7,8 +7,8 @@ import pytest
 from astropy.io import fits
 
 from tasks.core.errors import SoftwareFault
-from tasks.engines.call import Call, Report
 from tasks.engines.check import check_outputs
+from tasks.library.call import Call, Report
 
 
 def whole() -> bytes:

@@ -11,8 +11,8 @@ import pytest
 from tasks.core import errors
 from tasks.core.errors import EnvironmentFault, GaveUp, Permanent, SoftwareFault, Transient
 from tasks.engines import runner
-from tasks.engines.call import Call
 from tasks.engines.runner import CallResult, run_call, run_call_blocking
+from tasks.library.call import Call
 
 pytestmark = [pytest.mark.usefixtures("doubles")]
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
@@ -223,7 +223,7 @@ def test_a_process_that_left_the_group_cannot_hold_up_the_runner(run, monkeypatc
 def test_the_group_ends_when_this_process_is_killed(tmp_path, gone: Gone):
     script = (
         "import asyncio, sys; from pathlib import Path;"
-        "from tasks.engines.call import Call; from tasks.engines.runner import run_call;"
+        "from tasks.library.call import Call; from tasks.engines.runner import run_call;"
         "call = Call(function='tasks.doubles:start_helpers', parameters={'go_on': True});"
         "tell = lambda *pids: print(*pids, flush=True);"
         "asyncio.run(run_call(call, Path('work'), Path('log'), cores=1, on_progress=tell))"

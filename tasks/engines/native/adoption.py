@@ -15,8 +15,8 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from tasks.core.errors import NoData, Permanent
 from tasks.core.identifiers import DataClass
-from tasks.engines.call import Report
 from tasks.engines.native.gti import Gti, union
+from tasks.library.call import Report
 from tasks.xtend.cautions import Caution, caution, notice, severe
 from tasks.xtend.data_class import Mode, mode_of
 from tasks.xtend.geometry import DET_SIZE, PIXEL_DEG, Nominal

@@ -9,11 +9,11 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from tasks.core.errors import Permanent
-from tasks.engines.call import Report
 from tasks.engines.native.files import read_image
 from tasks.engines.native.grids import difference
 from tasks.engines.native.headers import write_product
 from tasks.engines.native.rates import NOT_VIGNETTING_CORRECTED, calibration_pixels, rate_hdu, rate_image
+from tasks.library.call import Report
 
 _OF_ONE_CLASS: Final = (
     "DETNAM", "DATAMODE", "EXPOSURE", "ONTIME", "LIVETIME", "TELAPSE", "TSTART", "TSTOP", "DATE-OBS",

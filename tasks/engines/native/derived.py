@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import NoData, Permanent
-from tasks.engines.call import Report
 from tasks.engines.native.grouping import write_grouped
 from tasks.engines.native.net_curves import write_net_curve
 from tasks.engines.native.rates import write_rate_image
+from tasks.library.call import Report
 
 
 def derive(

@@ -5,8 +5,8 @@ from importlib.metadata import version
 from typing import Any
 
 from tasks.core.errors import SoftwareFault
-from tasks.engines.call import Call
 from tasks.engines.interface import StepInputs
+from tasks.library.call import Call
 from tasks.library.dataset import recipe_hash
 from tasks.library.manifest import Kind, Manifest, Product, ProductSpec, Role, Step
 from tasks.library.orders import Wanted

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.core.errors import NoData, Permanent
-from tasks.engines.call import Report
 from tasks.engines.native.adoption import nominal_of
 from tasks.engines.native.attitude import AttitudeHistory, SkyObject, read_ehk, wedges
 from tasks.engines.native.detector import live_mask, read_bad_pixels
@@ -14,6 +13,7 @@ from tasks.engines.native.events import EventList, read_events
 from tasks.engines.native.exposure_hdus import ExposureMap, common_keywords, map_hdus
 from tasks.engines.native.headers import write_product
 from tasks.engines.native.projection import coverage
+from tasks.library.call import Report
 from tasks.xtend.cautions import Caution, notice
 from tasks.xtend.geometry import SKY_SIZE
 

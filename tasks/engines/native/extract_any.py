@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from tasks.core.errors import BadInput, NoData, Permanent
-from tasks.engines.call import Call
 from tasks.engines.native.extract_order import Order
 from tasks.engines.native.extract_plan import EXPOSURE, Item, plan
 from tasks.engines.native.headers import NO_RECIPE
 from tasks.engines.runner import run_call_blocking
+from tasks.library.call import Call
 from tasks.library.manifest import Kind, Role
 
 _TIMEOUT: Final = 24 * 3600.0

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from tasks.engines.call import FileName, Report
 from tasks.engines.native.backscal import (
     ExposureMap,
     backscal_by_exposure,
@@ -24,6 +23,7 @@ from tasks.engines.native.light_curves import light_curve, light_curve_hdus
 from tasks.engines.native.ogip import selection_history
 from tasks.engines.native.selection import Mask, Selection, select
 from tasks.engines.native.spectra import Spectrum, count_channels, spectrum_hdus
+from tasks.library.call import FileName, Report
 from tasks.xtend.cautions import Caution, caution, notice
 from tasks.xtend.channels import Channels
 from tasks.xtend.regions import Region, read_region

@@ -11,9 +11,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from tasks.core.errors import SoftwareFault
-from tasks.engines.call import Report
 from tasks.engines.native.adoption import nominal_of, read_event_file
 from tasks.engines.native.projection import nominal_coverage
+from tasks.library.call import Report
 from tasks.xtend.apertures import (
     OUTSIDE,
     Choice,

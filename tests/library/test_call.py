@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from tasks.engines.call import Call
+from tasks.library.call import Call
 
 
 @pytest.mark.parametrize(
