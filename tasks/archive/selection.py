@@ -94,7 +94,7 @@ def _why(row: ObservationRow | None, wanted: Mapping[str, str], damaged: bool, n
     if row.standing.state in (State.RUNNING, State.WAITING):
         return "interrupted before"
     if row.standing.state == State.FAILED:
-        return f"{row.standing} before"
+        return f"failed before ({row.standing.kind})"
     if row.standing.kind == NotPublic.kind:
         return "released"
     changed = [name for name in (*wanted, *row.basis) if wanted.get(name) != row.basis.get(name)]
@@ -103,5 +103,5 @@ def _why(row: ObservationRow | None, wanted: Mapping[str, str], damaged: bool, n
     if damaged:
         return "published files are missing"
     if row.standing.state == State.SKIPPED and now - row.updated > LOOK_AGAIN:
-        return f"{row.standing} a week ago"
+        return f"nothing to use a week ago ({row.standing.kind})"
     return None

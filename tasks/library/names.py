@@ -101,13 +101,6 @@ def bad_pixel_image(oi: ObsID, split: int, dc: DataClass) -> str:
     return f"xa{oi}xtd_p{split}{dc}.bimg"
 
 
-def combined(
-    oi: ObsID, kind: Literal["image", "rateimage", "expmap"], band: Band | None, binning: int
-) -> str:
-    """Name of an image summed over an ObsID's data classes; an exposure map has no band."""
-    return f"xrism-xtend-obsid{oi}-allclasses-imbinfactor{binning}-{_energies(band)}-{kind}.fits"
-
-
 def target_slug(name: str) -> str:
     """A target's name as file names carry it: `AX J1910.7+0917` is `AXJ1910.7+0917`."""
     return re.sub(r"[^A-Za-z0-9_.+-]", "", name)[:_LONGEST_TARGET_NAME] or "target"
@@ -117,8 +110,8 @@ def _dataset(oi: ObsID, dc: DataClass) -> str:
     return f"xrism-xtend-obsid{oi}-dataclass{dc}"
 
 
-def _energies(band: Band | None) -> str:
-    return f"en{float(band.low)!r}_{float(band.high)!r}keV" if band else "enALL"
+def _energies(band: Band) -> str:
+    return f"en{float(band.low)!r}_{float(band.high)!r}keV"
 
 
 def _position(ra: float, dec: float) -> str:

@@ -28,14 +28,6 @@ def test_names_by_hand():
     assert names.cleaned_events(OI, 1, DC) == "xa000128000xtd_p131100010_cl.evt"
     assert names.bad_pixel_image(OI, 0, DC) == "xa000128000xtd_p031100010.bimg"
     assert names.calibration_region(OI) == "radec_000128000_calsrc.reg"
-    assert (
-        names.combined(OI, "image", band, 4)
-        == "xrism-xtend-obsid000128000-allclasses-imbinfactor4-en0.6_10.0keV-image.fits"
-    )
-    assert (
-        names.combined(OI, "expmap", None, 1)
-        == "xrism-xtend-obsid000128000-allclasses-imbinfactor1-enALL-expmap.fits"
-    )
 
 
 def test_extraction_names_by_hand():
@@ -141,8 +133,6 @@ entries = st.one_of(
     st.tuples(st.just("calibration_region"), obsids),
     st.tuples(st.just("cleaned_events"), obsids, st.integers(0, 9), dataclasses),
     st.tuples(st.just("bad_pixel_image"), obsids, st.integers(0, 9), dataclasses),
-    st.tuples(st.just("combined"), obsids, st.sampled_from(["image", "rateimage"]), bands, binnings),
-    st.tuples(st.just("combined"), obsids, st.just("expmap"), st.none(), binnings),
 )  # fmt: skip
 
 
