@@ -20,7 +20,7 @@ from tasks.core.errors import BadInput, LeaseLost, NoData
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.state import Standing
 from tasks.core.state import State as DatasetState
-from tasks.engines.interface import engine
+from tasks.engines.choice import engine
 from tasks.library.claim import claim
 from tasks.library.logbook import Attempting
 from tasks.library.recipe import Recipe

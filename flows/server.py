@@ -38,6 +38,7 @@ _CLIENT = {
     **_QUIET,
     # People read our own lines; Prefect's go to its API, where the UI shows them.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "xtendflow",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }
 

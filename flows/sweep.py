@@ -18,7 +18,7 @@ from tasks.archive.selection import Choice, Selection, select
 from tasks.core.identifiers import ObsID
 from tasks.core.state import Standing
 from tasks.core.state import State as DatasetState
-from tasks.engines.interface import engine
+from tasks.engines.choice import engine
 from tasks.library.inventory import damaged
 from tasks.library.ownership import claim_recipe
 from tasks.library.recipe import Recipe

@@ -93,11 +93,15 @@ def _show(findings: list[Finding], settings: Settings) -> None:
 def _shown(name: str, settings: Settings) -> str:
     """A setting's value in force, without a password."""
     from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
 
     if name == "store":
         return settings.store_url
     if name == "ledger":
-        return make_url(settings.ledger_url).render_as_string(hide_password=True)
+        try:
+            return make_url(settings.ledger_url).render_as_string(hide_password=True)
+        except ArgumentError:  # not repeated: it may hold a password
+            return "(no SQLAlchemy URL)"
     return str(getattr(settings, name))
 
 
@@ -183,10 +187,11 @@ def _store(settings: Settings) -> Finding:
 
 
 def _ledger(settings: Settings) -> Finding:
+    from flows.cli.options import has_ledger
     from tasks.library.ledger import Ledger
 
     shown = _shown("ledger", settings)
-    if settings.ledger is None and not (settings.root / "ledger.sqlite").exists():
+    if not has_ledger(settings):
         return Finding("Ledger", Verdict.ABSENT, f"{shown} is not there yet", "The first sweep makes it.")
     try:
         Ledger.open(settings.ledger_url).close()

@@ -1,6 +1,7 @@
 """The `xtendflow` command: its parts, and how errors become one line and an exit status."""
 
 import sys
+from typing import Any
 
 import typer
 
@@ -10,10 +11,9 @@ from flows.cli.extract import extract
 from flows.cli.show import show
 from flows.cli.status import status
 from flows.cli.sweep import sweep
-from tasks.core.errors import XtendflowError
+from tasks.core.errors import BadInput, XtendflowError
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -22,11 +22,18 @@ app = typer.Typer(
 for command in (sweep, status, show, extract, doctor, demo_archive):
     app.command(command.__name__.replace("_", "-"))(command)
 
+# Typer does not export the common base of its complaints about the command line.
+_UsageError: Any = typer.BadParameter.__mro__[1]
+
 
 def main() -> None:
     """Run the command line: 0 done, 1 something failed, 2 bad input, 3 environment, 130 interrupted."""
     try:
-        app()
+        status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except XtendflowError as exc:
         typer.echo(f"xtendflow: {exc}", err=True)
-        sys.exit(exc.exit_status)
+        status = exc.exit_status
+    except _UsageError as exc:
+        typer.echo(f"xtendflow: {' '.join(exc.format_message().split())}", err=True)
+        status = BadInput.exit_status
+    sys.exit(status)

@@ -1,5 +1,7 @@
 """Options that several commands share, and how they become settings."""
 
+import os
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -27,9 +29,27 @@ def read_settings(**given: Any) -> Settings:
     BadInput
         When a variable, the file or an option does not hold.
     """
+    if empty := [name for name, value in given.items() if value == ""]:
+        raise BadInput(f"--{empty[0]} is given and empty")
+    known = {f"XTENDFLOW_{name}".upper() for name in Settings.model_fields}
+    strangers = {name for name in os.environ if name.startswith("XTENDFLOW_")} - known
+    if strangers:
+        raise BadInput(f"{min(strangers)} is no setting: there are {', '.join(sorted(known))}")
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as exc:
         raise BadInput(f"the settings do not hold: {in_words(exc)}") from exc
     except ValueError as exc:
         raise BadInput(f"xtendflow.toml cannot be read: {exc}") from exc
+
+
+def has_ledger(settings: Settings) -> bool:
+    """Whether there is a ledger to read; to open an SQLite file that is not there would make it."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(settings.ledger_url)
+    except ArgumentError:  # opening it says what is wrong
+        return True
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.options import Archive, AsJson, StoreUrl, read_settings
+from flows.cli.options import Archive, AsJson, StoreUrl, has_ledger, read_settings
 from tasks.core.identifiers import ObsID
 from tasks.core.settings import Settings
 
@@ -71,7 +71,7 @@ def describe(settings: Settings, obsid: ObsID) -> dict[str, Any]:
     from tasks.library.ledger import Ledger
     from tasks.library.store import open_store
 
-    if settings.ledger is None and not (settings.root / "ledger.sqlite").exists():
+    if not has_ledger(settings):
         raise BadInput(f"{obsid} is not known here: no sweep has been run in {settings.root}")
     ledger, store = Ledger.open(settings.ledger_url), open_store(settings.store_url)
     row = ledger.observations().get(obsid)

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from flows.cli.options import AsJson, read_settings
+from flows.cli.options import AsJson, has_ledger, read_settings
 from tasks.core.settings import Settings
 
 
@@ -22,7 +22,7 @@ def count(settings: Settings) -> dict[str, Any]:
     """What the ledger counts, as plain values; zeros where no sweep has been run."""
     from tasks.library.ledger import Ledger
 
-    if settings.ledger is None and not (settings.root / "ledger.sqlite").exists():
+    if not has_ledger(settings):
         return {"observations": [], "datasets": [], "failed": [], "sweeps": []}
     ledger = Ledger.open(settings.ledger_url)
     return {

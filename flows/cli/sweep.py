@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ import typer
 
 from flows.cli.options import Archive, AsJson, CatalogueName, StoreUrl, read_settings
 from tasks.core.errors import BadInput, XtendflowError
+from tasks.core.identifiers import ObsID
 from tasks.core.settings import Settings
 from tasks.core.words import in_words
 
@@ -55,8 +57,16 @@ def sweep(
 
     settings = read_settings(archive=archive, catalogue=catalogue, store=store, cores=cores)
     ra, dec = position or (None, None)
+    if radius is not None and target is None and position is None:
+        raise BadInput("--radius needs a --target or a --position")
     query = _query(
-        target=target, ra=ra, dec=dec, radius_arcmin=radius, obsids=obsid, since=since, until=until
+        target=target,
+        ra=ra,
+        dec=dec,
+        radius_arcmin=radius,
+        obsids=tuple(map(ObsID, obsid or ())),
+        since=_day(since),
+        until=_day(until),
     )
     chosen = read_recipe(recipe) if recipe else Recipe()
     _check_places(settings)
@@ -72,9 +82,16 @@ def _query(**given: Any) -> "Query":
     from tasks.archive.catalogue.interface import Query
 
     try:
-        return Query.model_validate({name: value for name, value in given.items() if value})
+        return Query.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as exc:
         raise BadInput(f"the selection does not hold: {in_words(exc)}") from exc
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as exc:
+        raise BadInput(f"{text!r} is no day: give YYYY-MM-DD, such as 2026-11-01") from exc
 
 
 def _check_places(settings: Settings) -> None:

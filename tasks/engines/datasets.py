@@ -2,8 +2,8 @@
 
 from tasks.core.errors import BadInput
 from tasks.core.identifiers import DataClass, ObsID
+from tasks.engines.choice import engine
 from tasks.engines.fetching import fetched
-from tasks.engines.interface import engine
 from tasks.library.dataset import Dataset
 from tasks.library.recipe import Recipe
 from tasks.library.site import Site

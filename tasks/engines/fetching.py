@@ -1,5 +1,8 @@
 """The download step: done the same way whatever the engine."""
 
+import logging
+import time
+
 from pydantic import TypeAdapter, ValidationError
 
 from tasks.core.errors import SoftwareFault
@@ -10,14 +13,17 @@ from tasks.library.call import Call
 from tasks.library.dataset import DatasetInputs
 from tasks.library.site import Site
 
+logger = logging.getLogger("xtendflow.download")
+
 Fetched = dict[DataClass, DatasetInputs]
 
 _FETCHED = TypeAdapter(Fetched)
 _RECORD = "datasets.json"
+_SECONDS_BETWEEN_LINES = 5.0
 _SECONDS = 12 * 3600.0
 
 
-async def fetch(site: Site, obsid: ObsID, on_progress: OnProgress | None = None) -> Fetched:
+async def fetch(site: Site, obsid: ObsID) -> Fetched:
     """Have verified copies of the files that an observation's datasets need, and remember which they are.
 
     Raises
@@ -33,7 +39,7 @@ async def fetch(site: Site, obsid: ObsID, on_progress: OnProgress | None = None)
     )
     with workplace(site, f"{obsid}-download") as directory:
         result = await run_call(
-            call, directory / "0", site.log(obsid), cores=site.cores, on_progress=on_progress
+            call, directory / "0", site.log(obsid), cores=site.cores, on_progress=_telling(obsid)
         )
     fetched = _FETCHED.validate_python(result.report.facts["datasets"])
     record = folder / _RECORD
@@ -41,6 +47,19 @@ async def fetch(site: Site, obsid: ObsID, on_progress: OnProgress | None = None)
     aside.write_bytes(_FETCHED.dump_json(fetched, indent=1))
     aside.replace(record)
     return fetched
+
+
+def _telling(obsid: ObsID) -> OnProgress:
+    """Something that says every few seconds how far a download is."""
+    last = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            logger.info("%s: %.0f of %.0f MB downloaded", obsid, done / 1e6, total / 1e6)
+
+    return tell
 
 
 def fetched(site: Site, obsid: ObsID) -> Fetched:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tasks.core.errors import BadInput
 from tasks.library.call import Call
 from tasks.library.dataset import Dataset
 from tasks.library.manifest import Manifest, Product, Step
@@ -54,18 +53,3 @@ class Engine(Protocol):
     def plan(self, step: Step, inputs: StepInputs, products: Sequence[Wanted]) -> list[Call]:
         """The calls that make exactly these products of a step, in order."""
         ...
-
-
-def engine(name: str) -> Engine:
-    """The engine of a name; `auto` is the best one that is installed.
-
-    Raises
-    ------
-    BadInput
-        When there is no such engine.
-    """
-    from tasks.engines.native.engine import NativeEngine
-
-    if name not in ("auto", NativeEngine.name):
-        raise BadInput(f"there is no engine {name!r}: give auto or {NativeEngine.name}")
-    return NativeEngine()

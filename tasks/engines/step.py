@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from tasks.core.errors import SoftwareFault
-from tasks.engines.interface import StepInputs, engine
+from tasks.engines.choice import engine
+from tasks.engines.interface import StepInputs
 from tasks.engines.runner import CallResult, run_call
 from tasks.engines.workplace import workplace
 from tasks.library.dataset import Dataset
