@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +25,8 @@ from tasks.core.settings import Settings
 
 _READY_SECONDS = 90
 _STOP_SECONDS = 15
+_RECORD = "server.json"
+_ALIVE = "alive.lock"
 
 _QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 _SERVER = {
@@ -113,7 +115,7 @@ def _embedded(home: Path, keep: bool) -> Iterator[Server]:
         raise EnvironmentFault(f"the Prefect server's home {home} cannot be made: {exc.strerror}") from exc
     with users:
         with _exclusive(home):
-            server = running(home) or _start(home)
+            server = _adopted(home) or _start(home)
             fcntl.flock(users, fcntl.LOCK_SH)
         try:
             yield server
@@ -121,7 +123,7 @@ def _embedded(home: Path, keep: bool) -> Iterator[Server]:
             with _exclusive(home):
                 if not keep and _is_last(users):
                     _stop(server)
-                    (home / "server.json").unlink(missing_ok=True)
+                    (home / _RECORD).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -142,40 +144,68 @@ def _is_last(users: IO[str]) -> bool:
 
 def running(home: Path) -> Server | None:
     """The server that another process left or uses; None when there is none that answers."""
+    server = _recorded(home)
+    return server if server and is_healthy(server) else None
+
+
+def _recorded(home: Path) -> Server | None:
+    """The last server that was started here, as long as it lives."""
     try:
-        server = Server(**json.loads((home / "server.json").read_text(encoding="utf-8")))
+        server = Server(**json.loads((home / _RECORD).read_text(encoding="utf-8")))
+        with (home / _ALIVE).open("a") as alive:
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return server
     except (OSError, ValueError, TypeError):
         return None
-    return server if is_healthy(server) else None
+    # Nobody holds the lock: the process is gone, and its number may be another's by now.
+    return None
+
+
+def _adopted(home: Path) -> Server | None:
+    """The server that is there already; one that does not get healthy is stopped."""
+    server = _recorded(home)
+    if server is None:
+        return None
+    try:
+        _wait_until_healthy(server, home)
+    except EnvironmentFault:
+        _stop(server)
+        return None
+    return server
 
 
 def _start(home: Path) -> Server:
     port = _free_port()
-    with (home / "server.log").open("ab") as log:
+    with (home / "server.log").open("ab") as log, (home / _ALIVE).open("a") as alive:
+        # The server inherits the lock and holds it as long as it lives.
+        fcntl.flock(alive, fcntl.LOCK_SH)
         process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            [sys.executable, "-P", "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
             env={**os.environ, **_SERVER, "PREFECT_HOME": str(home)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            pass_fds=(alive.fileno(),),
             # An interrupted sweep must not take the server down before its own end is recorded.
             start_new_session=True,
         )
     server = Server(f"http://127.0.0.1:{port}/api", process.pid)
+    process.returncode = 0  # it is not waited for: it may outlive this process
     try:
-        _wait_until_healthy(server, process, home)
+        # Before it is healthy, so that the next one finds it should this process be killed meanwhile.
+        (home / _RECORD).write_text(json.dumps(asdict(server)), encoding="utf-8")
+        _wait_until_healthy(server, home)
     except BaseException:
         _stop(server)
         raise
-    record = {"api": server.api, "pid": server.pid}
-    (home / "server.json").write_text(json.dumps(record), encoding="utf-8")
     return server
 
 
-def _wait_until_healthy(server: Server, process: subprocess.Popen[bytes], home: Path) -> None:
+def _wait_until_healthy(server: Server, home: Path) -> None:
     give_up = time.monotonic() + _READY_SECONDS
     while not is_healthy(server):
-        if process.poll() is not None or time.monotonic() > give_up:
+        if not _is_alive(server.pid) or time.monotonic() > give_up:
             raise EnvironmentFault(f"the Prefect server did not start; see {home / 'server.log'}")
         time.sleep(0.2)
 

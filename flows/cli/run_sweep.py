@@ -7,7 +7,9 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,8 @@ _INTERRUPTED = 130
 
 def main() -> int:
     """Run the sweep that standard input asks for; the exit status of the command."""
-    order = json.load(sys.stdin)
+    order = json.loads(sys.stdin.readline())
+    _end_with_parent()
     _tell_progress()
     try:
         summary = asyncio.run(_sweep(order))
@@ -36,8 +39,18 @@ def main() -> int:
     if order["as_json"]:
         typer.echo(summary.model_dump_json(indent=2))
     else:
-        show(summary)
+        show(summary, server_stays=order["server_stays"])
     return 1 if summary.of(State.FAILED) else 0
+
+
+def _end_with_parent() -> None:
+    """Take the end of the command that started this process for an interrupt: standard input ends then."""
+
+    def watch() -> None:
+        os.read(0, 1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _tell_progress() -> None:
@@ -62,7 +75,7 @@ async def _sweep(order: dict[str, Any]) -> Summary:
     return Summary.model_validate(value)
 
 
-def show(summary: Summary) -> None:
+def show(summary: Summary, *, server_stays: bool) -> None:
     """Print the summary: a row per dataset, the count of each state, and where to look."""
     from rich.console import Console
     from rich.table import Table
@@ -80,7 +93,8 @@ def show(summary: Summary) -> None:
     totals = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
     console.print(totals or "nothing found")
     console.print(f"Report:     {_address(summary.store)}", soft_wrap=True)
-    console.print(f"Prefect UI: {os.environ['PREFECT_API_URL'].removesuffix('/api')}", soft_wrap=True)
+    hint = "" if server_stays else " (stops now; --keep-server leaves it up)"
+    console.print(f"Prefect UI: {os.environ['PREFECT_API_URL'].removesuffix('/api')}{hint}", soft_wrap=True)
 
 
 def _address(store: str) -> str:

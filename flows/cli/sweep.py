@@ -2,11 +2,10 @@
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from types import FrameType
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.options import Archive, AsJson, CatalogueName, StoreUrl, read_settings
-from tasks.core.errors import BadInput, XtendflowError
+from tasks.core.errors import BadInput, EnvironmentFault, XtendflowError
 from tasks.core.identifiers import ObsID
 from tasks.core.settings import Settings
 from tasks.core.words import in_words
@@ -69,10 +68,9 @@ def sweep(
         until=_day(until),
     )
     chosen = read_recipe(recipe) if recipe else Recipe()
-    _check_places(settings)
+    _check_places(settings, query)
     order = {"query": query.model_dump(mode="json"), "recipe": chosen.model_dump(mode="json")}
-    status = _run(settings, json.dumps({**order, "as_json": as_json}), keep=keep_server)
-    raise typer.Exit(status)
+    raise typer.Exit(_run(settings, {**order, "as_json": as_json}, keep=keep_server))
 
 
 def _query(**given: Any) -> "Query":
@@ -94,41 +92,65 @@ def _day(text: str | None) -> date | None:
         raise BadInput(f"{text!r} is no day: give YYYY-MM-DD, such as 2026-11-01") from exc
 
 
-def _check_places(settings: Settings) -> None:
+def _check_places(settings: Settings, query: "Query") -> None:
     """Refuse places that cannot work before anything is started or written."""
     from tasks.archive.catalogue.opening import open_catalogue
     from tasks.archive.objects import open_archive
+    from tasks.library.ledger import Ledger
     from tasks.library.store import open_store
 
     try:
-        open_archive(settings.archive)
-        open_catalogue(settings.catalogue)
+        open_archive(settings.archive).close()
+        catalogue = open_catalogue(settings.catalogue)
+        if settings.catalogue != "heasarc":  # a local table costs nothing to ask
+            catalogue.find(query)
         open_store(settings.store_url).check()
     except XtendflowError as exc:
         raise BadInput(str(exc)) from exc
+    # Last, as this makes the file where the ledger is one.
+    Ledger.open(settings.ledger_url).close()
 
 
-def _run(settings: Settings, order: str, *, keep: bool) -> int:
+def _run(settings: Settings, order: dict[str, Any], *, keep: bool) -> int:
     """Run the sweep in a process of its own, which reports to the Prefect server; its exit status.
 
     Prefect reads its settings when it is imported, so they are given to a new process.
     """
     from flows.server import prefect_server
 
-    with prefect_server(settings, keep=keep) as server:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "flows.cli.run_sweep"],
-            stdin=subprocess.PIPE,
-            env={**server.environment(settings.prefect_home), **_as_variables(settings)},
-            text=True,
-            # Away from the terminal's Ctrl-C: it hears of it once, from here.
-            process_group=0,
-        )
-        with _passing_on_signals(child):
-            child.communicate(order)
+    with _answering_signals(signal.default_int_handler), prefect_server(settings, keep=keep) as server:
+        order["server_stays"] = keep or server.pid is None
+        status = _in_child(order, {**server.environment(settings.prefect_home), **_as_variables(settings)})
         if keep and server.pid:
             typer.echo(f"The Prefect server stays up; stop it with: kill {server.pid}", err=True)
-    return _INTERRUPTED if child.returncode < 0 else child.returncode
+    if status == -signal.SIGINT:
+        return _INTERRUPTED
+    if status < 0:
+        raise EnvironmentFault(
+            f"the sweep was ended by {signal.Signals(-status).name}; what was finished is kept"
+        )
+    return status
+
+
+def _in_child(order: dict[str, Any], environment: dict[str, str]) -> int:
+    """How the process that runs the sweep ended; it ends by itself should this one be killed."""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "flows.cli.run_sweep"],
+        stdin=subprocess.PIPE,
+        env=environment,
+        # Away from the terminal's Ctrl-C: it hears of it once, from here.
+        process_group=0,
+        # Its standard input stays open as long as this process lives.
+        bufsize=0,
+    ) as child:
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            child.send_signal(signal.SIGINT)
+
+        with _answering_signals(interrupt):
+            if child.stdin:
+                child.stdin.write(json.dumps(order).encode() + b"\n")
+            return child.wait()
 
 
 def _as_variables(settings: Settings) -> dict[str, str]:
@@ -138,15 +160,10 @@ def _as_variables(settings: Settings) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _passing_on_signals(child: subprocess.Popen[str]) -> Iterator[None]:
-    """Interrupt the child instead of this process, which has a server to stop when the child is done."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child.pid, signal.SIGINT)
-
+def _answering_signals(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    """Have every signal that asks to end handled in one way: there is a server to stop first."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:

@@ -32,7 +32,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="XTENDFLOW_", toml_file="xtendflow.toml", extra="forbid", frozen=True
+        env_prefix="XTENDFLOW_",
+        env_ignore_empty=True,
+        toml_file="xtendflow.toml",
+        extra="forbid",
+        frozen=True,
     )
 
     data: Annotated[Path, Field(description="Directory for everything this installation writes.")] = Path(

@@ -1,5 +1,7 @@
 """The ledger's database: how it is opened, how transactions run, and what its errors become."""
 
+import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from tasks.core.errors import BadInput, EnvironmentFault
 from tasks.library.schema import MIGRATIONS, found_version, upgrade
 
 _BUSY_SECONDS = 30
+_POLL_SECONDS = 0.02
 
 
 class Database:
@@ -133,11 +136,24 @@ def _configure(connection: Any, record: Any) -> None:
     """Set up a fresh SQLite connection; transactions are begun by `_begin` alone."""
     connection.isolation_level = None
     cursor = connection.cursor()
-    if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        cursor.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Have readers and the writer not wait for each other; the file remembers it."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            # While another process writes, SQLite refuses this change at once, whatever its timeout.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
 
 
 def _begin(connection: Connection) -> None:

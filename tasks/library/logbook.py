@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from tasks.core.errors import Failed, Skipped
+from tasks.core.errors import Failed, LeaseLost, Skipped, Transient
 from tasks.core.identifiers import DataClass
 from tasks.core.state import Standing, State
 from tasks.library.attempts import Attempt, write_attempt
@@ -97,6 +97,8 @@ class Attempting:
 def _standing_after(error: BaseException) -> Standing:
     if isinstance(error, Skipped | Failed):
         return Standing.of(error)
+    if isinstance(error, LeaseLost):
+        return Standing.of(Transient(str(error)))
     if isinstance(error, Exception):
         return Standing(state=State.FAILED, kind="software", reason=f"{type(error).__name__}: {error}")
     return _INTERRUPTED

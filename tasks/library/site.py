@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tasks.core.errors import EnvironmentFault
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.settings import Settings
 from tasks.library.ledger import Ledger
@@ -77,12 +78,16 @@ def open_site(settings: Settings) -> Site:
     Raises
     ------
     BadInput
-        When the store's address is none.
+        When the address of store or ledger is none; nothing is written then.
     EnvironmentFault
-        When store or ledger cannot be used.
+        When ledger or data directory cannot be used.
     """
-    settings.root.mkdir(parents=True, exist_ok=True)
-    return Site(settings, open_store(settings.store_url), Ledger.open(settings.ledger_url))
+    site = Site(settings, open_store(settings.store_url), Ledger.open(settings.ledger_url))
+    try:
+        settings.root.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise EnvironmentFault(f"the data directory {settings.root} cannot be made: {exc.strerror}") from exc
+    return site
 
 
 def this_site() -> Site:

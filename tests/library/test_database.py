@@ -175,6 +175,30 @@ class TestSQLite:
             assert connection.scalar(select(schema_version.c.version)) == 1
         other.close()
 
+    def test_opening_waits_for_who_is_writing_to_a_file_that_does_not_write_ahead_yet(self, tmp_path):
+        """SQLite itself gives up at once here, however long its timeout."""
+        path = tmp_path / "ledger.sqlite"
+        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        other.execute("CREATE TABLE stars (n)")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO stars VALUES (1)")
+        commit = threading.Timer(0.3, other.execute, ["COMMIT"])
+        commit.start()
+        database = Database.open(f"sqlite:///{path}")
+        commit.join()
+        other.close()
+        with database.reading() as connection:
+            assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+
+    def test_opening_does_not_wait_for_ever(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("tasks.library.database._BUSY_SECONDS", 0.1)
+        path = tmp_path / "ledger.sqlite"
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(EnvironmentFault, match="database is locked"):
+            Database.open(f"sqlite:///{path}")
+        other.close()
+
     def test_a_table_of_somebody_else_is_left_alone(self, tmp_path):
         from sqlalchemy import MetaData, create_engine
 

@@ -7,8 +7,9 @@ megabytes of rows at a time.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Final
 
 import numpy as np
 from astropy.io import fits
@@ -16,10 +17,8 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from tasks.core.errors import Permanent
-from tasks.engines.native.fits_stream import CHUNK, headers, opened, padded_size, skip, take
+from tasks.engines.native.fits_stream import Column, headers, opened, padded_size, read_columns, skip, take
 from tasks.engines.native.gti import Gti, union
-
-Column = NDArray[Any]
 
 _GTI_NAMES: Final = ("GTI", "STDGTI")
 
@@ -77,8 +76,12 @@ class EventList:
         The same names → their ranges, where the header gives them.
     gti : Gti
         Good time of all files.
+    gti_given : bool
+        False where a file has no good-time intervals, so that all its time counts as good.
     notes : tuple of str
         What was odd, for people.
+    primary : astropy.io.fits.Header
+        Header of the first file's primary HDU.
     """
 
     names: tuple[str, ...]
@@ -86,11 +89,23 @@ class EventList:
     columns: dict[str, Column]
     axes: dict[str, Axis]
     gti: Gti
-    notes: tuple[str, ...] = field(default=())
+    gti_given: bool = True
+    notes: tuple[str, ...] = ()
+    primary: fits.Header = field(default_factory=fits.Header)
+
+    @property
+    def name(self) -> str:
+        """The first file's name, for messages."""
+        return self.names[0]
+
+    @cached_property
+    def keywords(self) -> fits.Header:
+        """What the list says of itself: `header`, and from `primary` what it lacks."""
+        return _completed(self.header, self.primary)
 
     @property
     def size(self) -> int:
-        """How many events."""
+        """How many events, where a column was read."""
         return next(iter(self.columns.values())).size
 
     def axis(self, name: str) -> Axis:
@@ -102,7 +117,7 @@ class EventList:
             When the header does not give it.
         """
         if name not in self.axes:
-            raise Permanent(f"{self.names[0]} gives no range (TLMIN, TLMAX) of its column {name}")
+            raise Permanent(f"{self.name} gives no range (TLMIN, TLMAX) of its column {name}")
         return self.axes[name]
 
     def wcs(self) -> WCS | None:
@@ -149,31 +164,49 @@ def read_events(paths: Sequence[Path], columns: Sequence[str], optional: Sequenc
     for each in files:
         for name in (*columns, *wanted):
             if name.upper() not in each.columns:
-                raise Permanent(f"{each.names[0]} has no column {name.upper()} in its event list")
+                raise Permanent(f"{each.name} has no column {name.upper()} in its event list")
     first = files[0]
     names = [*map(str.upper, columns), *wanted]
     if any(each.axes.get(name) != first.axes.get(name) for each in files for name in names):
-        raise Permanent(
-            f"{', '.join(each.names[0] for each in files)} do not share ranges and sky coordinates"
-        )
+        raise Permanent(f"{', '.join(each.name for each in files)} do not share ranges and sky coordinates")
     return EventList(
-        tuple(each.names[0] for each in files),
+        tuple(each.name for each in files),
         first.header,
         {name: _joined([each.columns[name] for each in files]) for name in names},
         {name: first.axes[name] for name in names if name in first.axes},
         union([each.gti for each in files]),
+        all(each.gti_given for each in files),
         tuple(dict.fromkeys(note for each in files for note in each.notes)),
+        first.primary,
     )
 
 
 def read_header(path: Path) -> fits.Header:
-    """Header of the EVENTS extension, read up to it; errors as for `read_events`."""
+    """Keywords of an event list, as `EventList.keywords`; the file is read up to them.
+
+    Raises
+    ------
+    BadInput, Permanent
+        As `read_events`.
+    """
+    primary: fits.Header | None = None
     with opened(path) as stream:
         for header in headers(stream, path):
-            if header.get("EXTNAME", "").strip().upper() == "EVENTS":
-                return header
+            primary = header if primary is None else primary
+            if _name(header) == "EVENTS":
+                return _completed(header, primary)
             skip(stream, padded_size(header), path)
     raise Permanent(f"{path.name} has no EVENTS extension")
+
+
+def _completed(header: fits.Header, primary: fits.Header) -> fits.Header:
+    whole = header.copy()
+    whole.extend(primary, unique=True, update=False)
+    return whole
+
+
+def _name(header: fits.Header) -> str:
+    return str(header.get("EXTNAME", "")).strip().upper()
 
 
 def axes_of(header: fits.Header) -> dict[str, Axis]:
@@ -202,84 +235,47 @@ def _axis(header: fits.Header, number: int) -> Axis:
 
 
 def _read_file(path: Path, names: Sequence[str]) -> EventList:
+    primary: fits.Header | None = None
     header: fits.Header | None = None
     columns: dict[str, Column] = {}
     tables: dict[str, list[fits.BinTableHDU]] = {name: [] for name in _GTI_NAMES}
     with opened(path) as stream:
         for hdu in headers(stream, path):
-            extension = str(hdu.get("EXTNAME", "")).strip().upper()
+            primary, extension = hdu if primary is None else primary, _name(hdu)
             if extension == "EVENTS" and header is None:
-                header, columns = hdu, _read_columns(stream, hdu, names, path)
+                header, columns = hdu, read_columns(stream, hdu, names, path)
             elif extension in tables:
                 data = take(stream, padded_size(hdu), path)
                 tables[extension].append(fits.BinTableHDU.fromstring(hdu.tostring().encode() + data))
             else:
                 skip(stream, padded_size(hdu), path)
-    if header is None:
+    if header is None or primary is None:
         raise Permanent(f"{path.name} has no EVENTS extension")
-    gti, notes = _good_time(header, tables, path)
-    return EventList((path.name,), header, columns, axes_of(header), gti, notes)
-
-
-def _good_time(
-    header: fits.Header, tables: dict[str, list[fits.BinTableHDU]], path: Path
-) -> tuple[Gti, tuple[str, ...]]:
-    """GTI, else STDGTI, else the header's start and stop; the first table where there are several."""
     found = [hdu for name in _GTI_NAMES for hdu in tables[name]]
-    if found:
-        name = found[0].name
-        several = len(tables[name]) > 1
-        notes = (f"{path.name} has {len(tables[name])} extensions {name}; the first was used",)
-        return _intervals(found[0], path), notes if several else ()
+    gti, notes = _intervals(found, path) if found else _whole_time(header, path)
+    return EventList((path.name,), header, columns, axes_of(header), gti, bool(found), notes, primary)
+
+
+def _intervals(tables: Sequence[fits.BinTableHDU], path: Path) -> tuple[Gti, tuple[str, ...]]:
+    """The first table's intervals: GTI comes before STDGTI."""
+    table = tables[0]
+    try:
+        start, stop = (np.asarray(table.data[name], float) for name in ("START", "STOP"))
+    except KeyError as exc:
+        raise Permanent(f"the extension {table.name} of {path.name} has no START and STOP") from exc
+    if np.isnan([start, stop]).any():
+        raise Permanent(f"{path.name} has good-time intervals without a start or an end")
+    several = sum(other.name == table.name for other in tables)
+    note = f"{path.name} has {several} extensions {table.name}; the first was used"
+    return Gti.merged(start, stop), (note,) if several > 1 else ()
+
+
+def _whole_time(header: fits.Header, path: Path) -> tuple[Gti, tuple[str, ...]]:
+    """From the header's start to its stop, where there are no intervals."""
     if "TSTART" not in header or "TSTOP" not in header:
         raise Permanent(f"{path.name} has neither good-time intervals nor TSTART and TSTOP")
     note = f"{path.name} has no good-time intervals; all time from TSTART to TSTOP counts as good"
     return Gti.merged([header["TSTART"]], [header["TSTOP"]]), (note,)
-
-
-def _intervals(table: fits.BinTableHDU, path: Path) -> Gti:
-    try:
-        return Gti.merged(table.data["START"], table.data["STOP"])
-    except KeyError as exc:
-        raise Permanent(f"the extension {table.name} of {path.name} has no START and STOP") from exc
-
-
-def _read_columns(
-    stream: BinaryIO, header: fits.Header, names: Sequence[str], path: Path
-) -> dict[str, Column]:
-    """The named columns of a table whose data come next in the stream."""
-    definitions = fits.BinTableHDU.fromstring(header.tostring().encode()).columns
-    row = definitions.dtype.newbyteorder(">")
-    rows, width = int(header["NAXIS2"]), int(header["NAXIS1"])
-    if row.itemsize != width:
-        raise Permanent(f"{path.name}: the columns of its event list do not fill a row of {width} bytes")
-    found = {name.upper(): name for name in row.names or ()}
-    raw = {}
-    for name in names:
-        if name in found:
-            kind = row[found[name]]
-            if kind.shape or kind.kind not in "iuf":
-                raise Permanent(f"{path.name}: its column {name} holds no single numbers")
-            raw[name] = np.empty(rows, kind.newbyteorder("="))
-    step = max(1, CHUNK // max(width, 1))
-    for begin in range(0, rows, step):
-        count = min(step, rows - begin)
-        chunk = np.frombuffer(take(stream, count * width, path), row)
-        for name, values in raw.items():
-            values[begin : begin + count] = chunk[found[name]]
-    skip(stream, padded_size(header) - rows * width, path)
-    return {name: _scaled(values, definitions[found[name]]) for name, values in raw.items()}
-
-
-def _scaled(values: Column, column: fits.Column) -> Column:
-    """Physical values: whole numbers stay whole (unsigned columns), others become floats."""
-    scale = 1 if column.bscale in (None, "") else column.bscale
-    zero = 0 if column.bzero in (None, "") else column.bzero
-    if scale == 1 and zero == 0:
-        return values
-    if values.dtype.kind in "iu" and scale == 1 and float(zero).is_integer() and values.dtype.itemsize < 8:
-        return values.astype(np.int64) + int(zero)
-    return values * float(scale) + float(zero)
 
 
 def _joined(parts: Sequence[Column]) -> Column:

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.core.errors import NoData, Permanent
-from tasks.engines.native.adoption import nominal_of
 from tasks.engines.native.attitude import AttitudeHistory, SkyObject, read_ehk, wedges
 from tasks.engines.native.detector import live_mask, read_bad_pixels
 from tasks.engines.native.events import EventList, read_events
 from tasks.engines.native.exposure_hdus import ExposureMap, common_keywords, map_hdus
 from tasks.engines.native.headers import write_product
+from tasks.engines.native.keywords import nominal_of
 from tasks.engines.native.projection import coverage
 from tasks.library.call import Report
 from tasks.xtend.cautions import Caution, notice
@@ -66,7 +66,7 @@ def make(
     ]
     keywords = common_keywords(observed, made)
     for binning, name in maps.items():
-        write_product(Path(name), map_hdus(made, int(binning), keywords), observed.header, said, recipe)
+        write_product(Path(name), map_hdus(made, int(binning), keywords), observed.keywords, said, recipe)
     return Report(
         facts={
             "exposure": made.exposure,
@@ -103,9 +103,9 @@ def exposure_map(
     numphi: int,
 ) -> ExposureMap:
     """Seconds in each SKY pixel: Σ over wedges of their time × the covered fraction of the pixel."""
-    nominal = nominal_of(events.header, events.names[0])
+    nominal = nominal_of(events.keywords, events.name)
     origin = history.object or SkyObject(
-        float(events.header.get("RA_OBJ", nominal.ra)), float(events.header.get("DEC_OBJ", nominal.dec))
+        float(events.keywords.get("RA_OBJ", nominal.ra)), float(events.keywords.get("DEC_OBJ", nominal.dec))
     )
     parts = wedges(history, events.gti, origin, delta_arcmin, numphi)
     seconds = np.zeros((SKY_SIZE, SKY_SIZE))

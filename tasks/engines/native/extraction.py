@@ -24,7 +24,7 @@ from tasks.engines.native.ogip import selection_history
 from tasks.engines.native.selection import Mask, Selection, select
 from tasks.engines.native.spectra import Spectrum, count_channels, spectrum_hdus
 from tasks.library.call import FileName, Report
-from tasks.xtend.cautions import Caution, caution, notice
+from tasks.xtend.cautions import Caution, caution, notice, severe
 from tasks.xtend.channels import Channels
 from tasks.xtend.regions import Region, read_region
 
@@ -94,7 +94,7 @@ class _Job:
 
     def write(self, name: str, hdus: list[Any], channels: Channels | None, region: str | None) -> None:
         history = selection_history(self.selection, channels, self.region(region))
-        write_product(Path(name), hdus, self.selection.events.header, history, self.recipe)
+        write_product(Path(name), hdus, self.selection.events.keywords, history, self.recipe)
 
 
 def extract(
@@ -196,8 +196,8 @@ def _cautions(selection: Selection) -> Iterable[Caution]:
             "EXPOSURE is corrected for it, the rates of light curves are not.",
         )
     if "TIMEPIXR" not in header and float(header.get("TIMEDEL", 0)) > 0:
-        yield caution(
-            "no-timepixr",
+        yield severe(
+            "timepixr-missing",
             "The events do not say where in a frame their time lies (TIMEPIXR missing); as HEASoft does, "
-            "the start of the frame is taken.",
+            "the start of the frame is taken. On Xtend it is the middle.",
         )

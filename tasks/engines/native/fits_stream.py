@@ -2,17 +2,21 @@
 
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
+import numpy as np
 from astropy.io import fits
 from isal import igzip
+from numpy.typing import NDArray
 
 from tasks.core.errors import BadInput, Permanent
 
-CHUNK: Final = 4 << 20
+Column = NDArray[Any]
+
+_CHUNK: Final = 4 << 20
 """Bytes that are read at a time."""
 _BLOCK: Final = 2880
 _GZIP: Final = b"\x1f\x8b"
@@ -83,10 +87,70 @@ def take(stream: BinaryIO, size: int, path: Path) -> bytes:
 def skip(stream: BinaryIO, size: int, path: Path) -> None:
     """Pass over so many bytes."""
     while size > 0:
-        size -= len(take(stream, min(size, CHUNK), path))
+        size -= len(take(stream, min(size, _CHUNK), path))
+
+
+def read_columns(
+    stream: BinaryIO, header: fits.Header, names: Sequence[str], path: Path
+) -> dict[str, Column]:
+    """The named columns of the table whose data come next in the stream, which is left at their end.
+
+    Parameters
+    ----------
+    stream : file object
+        As `opened` gives it, just after the header.
+    header : astropy.io.fits.Header
+        The table's.
+    names : sequence of str
+        Upper-case names; those that the table lacks are left out.
+    path : Path
+        The file, for messages.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (NAXIS2,)
+        Upper-case name → values in native byte order, scaled by TSCAL and TZERO.
+
+    Raises
+    ------
+    Permanent
+        When the file is truncated, or a column holds no single numbers.
+    """
+    definitions = fits.BinTableHDU.fromstring(header.tostring().encode()).columns
+    row = definitions.dtype.newbyteorder(">")
+    rows, width = int(header["NAXIS2"]), int(header["NAXIS1"])
+    if row.itemsize != width:
+        raise Permanent(f"{path.name}: the columns of its event list do not fill a row of {width} bytes")
+    found = {name.upper(): name for name in row.names or ()}
+    raw = {}
+    for name in names:
+        if name in found:
+            kind = row[found[name]]
+            if kind.shape or kind.kind not in "iuf":
+                raise Permanent(f"{path.name}: its column {name} holds no single numbers")
+            raw[name] = np.empty(rows, kind.newbyteorder("="))
+    step = max(1, _CHUNK // max(width, 1))
+    for begin in range(0, rows, step):
+        count = min(step, rows - begin)
+        chunk = np.frombuffer(take(stream, count * width, path), row)
+        for name, values in raw.items():
+            values[begin : begin + count] = chunk[found[name]]
+    skip(stream, padded_size(header) - rows * width, path)
+    return {name: _scaled(values, definitions[found[name]]) for name, values in raw.items()}
+
+
+def _scaled(values: Column, column: fits.Column) -> Column:
+    """Physical values: whole numbers stay whole (unsigned columns), others become floats."""
+    scale = 1 if column.bscale in (None, "") else column.bscale
+    zero = 0 if column.bzero in (None, "") else column.bzero
+    if scale == 1 and zero == 0:
+        return values
+    if values.dtype.kind in "iu" and scale == 1 and float(zero).is_integer() and values.dtype.itemsize < 8:
+        return values.astype(np.int64) + int(zero)
+    return values * float(scale) + float(zero)
 
 
 def _skip_rest(stream: BinaryIO) -> None:
     """To the end, so that a compressed file's checksum is verified."""
-    while stream.read(CHUNK):
+    while stream.read(_CHUNK):
         pass

@@ -10,6 +10,7 @@ from astropy.io import fits
 from tasks.core.errors import NoData, Permanent
 from tasks.engines.native.files import column, read_hdus
 from tasks.engines.native.headers import write_product
+from tasks.engines.native.keywords import figure
 from tasks.xtend.geometry import Floats
 
 ErrorMode = Literal[1, 2]
@@ -77,12 +78,10 @@ def backscal(spectrum: Path) -> float:
         When the file cannot be read or does not give it.
     """
     (table,) = read_hdus(spectrum, ["SPECTRUM"])
-    value = table.header.get("BACKSCAL")
-    if value is None:
-        raise Permanent(f"{spectrum.name} does not give BACKSCAL")
-    if not float(value) > 0:
+    value = figure(table.header, "BACKSCAL", spectrum.name)
+    if not value > 0:
         raise NoData(f"BACKSCAL of {spectrum.name} is {value:g}: nothing of its region was exposed")
-    return float(value)
+    return value
 
 
 def write_net_curve(
@@ -145,10 +144,10 @@ def _rate_table(hdus: list[Any], path: Path) -> Any:
 def _curve(table: Any, path: Path) -> Curve:
     """A RATE extension in mission time, corrected for the dead time that its header names but left in."""
     header: fits.Header = table.header
-    width = header.get("TIMEDEL")
-    if not isinstance(width, int | float) or not width > 0:
-        raise Permanent(f"{path.name} does not give TIMEDEL")
+    width = figure(header, "TIMEDEL", path.name)
+    if not width > 0:
+        raise Permanent(f"the bins of {path.name} have no length: its TIMEDEL is {width:g}")
     zero = header.get("TIMEZERO", header.get("TIMEZERI", 0) + header.get("TIMEZERF", 0.0))
     live = 1.0 if header.get("DEADAPP", False) else float(header.get("DEADC", 1.0))
     time, rate, error = (column(table, name, path).astype(float) for name in ("TIME", "RATE", "ERROR"))
-    return Curve(time + zero, rate / live, error / live, float(width))
+    return Curve(time + zero, rate / live, error / live, width)

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from tasks.core.errors import SoftwareFault
-from tasks.engines.native.adoption import nominal_of, read_event_file
+from tasks.engines.native.detector import live_mask, read_bad_pixels
+from tasks.engines.native.events import read_events, read_header
+from tasks.engines.native.files import read_image
+from tasks.engines.native.keywords import nominal_of
 from tasks.engines.native.projection import nominal_coverage
 from tasks.library.call import Report
 from tasks.xtend.apertures import (
@@ -75,7 +77,7 @@ def choose(
         Facts: `target_offset_arcmin`, `exposed_area` (the file that told it), `source`, `background` and
         `regions` (SHA-256 of the region lines of each file).
     """
-    nominal = nominal_of(read_event_file(Path(events)).header, events)
+    nominal = nominal_of(read_header(Path(events)), events)
     field = Field(nominal, exposed_area(nominal, events, exposure_map, bad_pixels))
     selection = select(field, target["ra"], target["dec"], source_radius_arcmin, Ring(**background))
     texts = region_texts(nominal, selection, f"{' '.join(name.split())}, ObsID {obsid}")
@@ -106,11 +108,11 @@ def exposed_area(
         When the exposure map is not that of the whole unbinned field.
     """
     if exposure_map:
-        exposure: NDArray[np.float32] = np.nan_to_num(fits.getdata(exposure_map).astype(np.float32))
+        exposure: NDArray[np.float32] = np.nan_to_num(read_image(Path(exposure_map))[0].astype(np.float32))
         if exposure.shape != (SKY_SIZE, SKY_SIZE):
             raise SoftwareFault(f"{exposure_map} is no unbinned exposure map of {SKY_SIZE}×{SKY_SIZE} pixels")
         return exposure
-    good = fits.getdata(bad_pixels) == 0 if bad_pixels else _seen(Path(events))
+    good = live_mask(read_bad_pixels(Path(bad_pixels))) if bad_pixels else _seen(Path(events))
     return nominal_coverage(good, nominal)
 
 
@@ -151,9 +153,8 @@ def _line(frame: Frame, nominal: Nominal, circle: Circle) -> str:
 
 def _seen(path: Path) -> NDArray[np.bool_]:
     """The rectangle of DET pixels in which events were seen, shape (1810, 1810)."""
-    with fits.open(path) as hdus:
-        events = hdus["EVENTS"].data
-        x, y = events["DETX"], events["DETY"]
+    events = read_events([path], ("DETX", "DETY"))
+    x, y = events.columns["DETX"], events.columns["DETY"]
     seen = np.zeros((DET_SIZE, DET_SIZE), np.bool_)
     inside = (x >= 1) & (x <= DET_SIZE) & (y >= 1) & (y <= DET_SIZE)
     if inside.any():

@@ -99,9 +99,9 @@ def select(events: EventList) -> Selection:
         When there is no event or no good time.
     """
     if not events.size:
-        raise NoData(f"{events.names[0]} holds no event")
+        raise NoData(f"{events.name} holds no event")
     if not events.gti.total:
-        raise NoData(f"{events.names[0]} holds no good time")
+        raise NoData(f"{events.name} holds no good time")
     return Selection(events)
 
 

@@ -122,7 +122,7 @@ def test_backscal_by_exposure_and_none_without(folder: Path) -> None:
 def test_what_is_odd_is_said(make_events: MakeEvents, folder: Path) -> None:
     make_events("odd.evt", gti=None, drop=["TIMEPIXR"], DEADC=0.5)
     report = extract(["odd.evt"], [IMAGE], [], [], "none")
-    assert [caution.id for caution in report.cautions] == ["good-time", "dead-time", "no-timepixr"]
+    assert [caution.id for caution in report.cautions] == ["good-time", "dead-time", "timepixr-missing"]
 
 
 def test_no_event_or_no_good_time_is_no_data(make_events: MakeEvents, folder: Path) -> None:

@@ -80,10 +80,10 @@ def done() -> Callable[..., Manifest]:
                 update={
                     "steps": {**manifest.steps, step: _record(asked, facts)},
                     "products": (*manifest.products, *(_product(*pair) for pair in given if pair[1])),
-                    "not_made": (*manifest.not_made, *asked.not_made, *map(_refusal, given)),
+                    "not_made": (*manifest.not_made, *asked.not_made, *filter(None, map(_refusal, given))),
                 }
             )
-        return manifest.model_copy(update={"not_made": tuple(filter(None, manifest.not_made))})
+        return manifest
 
     return make
 
