@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State
 from tasks.core.identifiers import ObsID
 from tasks.engines.datasets import downloaded_datasets
 from tasks.library.claim import claim
+from tasks.library.publication import tidy
 from tasks.library.recipe import Recipe
 from tasks.library.site import this_site
 from tasks.processing import process
@@ -33,4 +34,6 @@ async def processing(
     """
     async with claim(this_site(), obsid) as held:
         datasets = downloaded_datasets(held.site, obsid, recipe, cautions)
+        for dataset in datasets:
+            await asyncio.to_thread(tidy, held.site.store, obsid, dataset.dataclass, held.confirm)
         return await asyncio.gather(*(do(process, dataset) for dataset in datasets))

@@ -101,7 +101,7 @@ def is_healthy(server: Server) -> bool:
     """Whether the server answers its health check."""
     try:
         return httpx.get(f"{server.api}/health", timeout=5, trust_env=False).is_success
-    except httpx.HTTPError:
+    except (httpx.HTTPError, httpx.InvalidURL):
         return False
 
 
@@ -177,11 +177,12 @@ def _adopted(home: Path) -> Server | None:
 
 def _start(home: Path) -> Server:
     port = _free_port()
+    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (home / "server.log").open("ab") as log, (home / _ALIVE).open("a") as alive:
         # The server inherits the lock and holds it as long as it lives.
         fcntl.flock(alive, fcntl.LOCK_SH)
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            [sys.executable, "-P", "-m", *command],
             env={**os.environ, **_SERVER, "PREFECT_HOME": str(home)},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -205,7 +206,7 @@ def _start(home: Path) -> Server:
 def _wait_until_healthy(server: Server, home: Path) -> None:
     give_up = time.monotonic() + _READY_SECONDS
     while not is_healthy(server):
-        if not _is_alive(server.pid) or time.monotonic() > give_up:
+        if not (server.pid and _is_alive(server.pid)) or time.monotonic() > give_up:
             raise EnvironmentFault(f"the Prefect server did not start; see {home / 'server.log'}")
         time.sleep(0.2)
 

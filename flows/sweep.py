@@ -43,7 +43,7 @@ def _run_name() -> str:
 
 
 @flow(name="sweep", flow_run_name=_run_name)
-async def sweep(query: Query = Query(), recipe: Recipe = Recipe()) -> State[Any]:
+async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), verify: bool = False) -> State[Any]:
     """Find public observations and make whatever is new or stale; fails when anything failed.
 
     Parameters
@@ -52,6 +52,8 @@ async def sweep(query: Query = Query(), recipe: Recipe = Recipe()) -> State[Any]
         The whole archive, or a target, a position, ObsIDs or dates.
     recipe : Recipe
         What is to be made.
+    verify : bool
+        Compare a store on S3 with the ledger, too; a directory always is.
     """
     site, started = this_site(), datetime.now(UTC)
     name = f"{started:%Y-%m-%dT%H-%M-%S}-{str(flow_run.id)[:8]}"
@@ -60,27 +62,28 @@ async def sweep(query: Query = Query(), recipe: Recipe = Recipe()) -> State[Any]
     site.clear_scratch()
     claim_recipe(site.store, recipe)
     found = await discovery(query)
-    selection = _select(site, found, recipe)
+    selection = _select(site, found, recipe, verify)
     endings = await _observe(selection, recipe, name, site.cores + _AHEAD)
     summary = _summarise(site, name, recipe, started, selection, endings)
     return _as_state(summary)
 
 
-def _select(site: Site, found: tuple[Observation, ...], recipe: Recipe) -> Selection:
+def _select(site: Site, found: tuple[Observation, ...], recipe: Recipe, verify: bool) -> Selection:
     """Choose in plain Python what has to be run, and note it in the ledger."""
     selection = select(
         found,
         site.ledger.observations(),
         recipe,
         engine(recipe.engine).versions(),
-        damaged(site.store, site.ledger),
+        # A bucket's listing costs money and minutes where a folder's scan costs seconds.
+        damaged(site.store, site.ledger) if verify or site.store_is_folder else frozenset(),
         datetime.now(UTC),
     )
     noted = [item for item in (*selection.chosen, *selection.left) if item.why != "nothing has changed"]
     site.ledger.note(choice.sighting for choice in noted)
-    logger.info("%d observations found, %d to run", len(found), len(selection.chosen))
-    for choice in selection.chosen:
-        logger.info("%s %s: %s", choice.observation.obsid, choice.observation.name, choice.why)
+    whys = Counter(choice.why for choice in selection.chosen)
+    told = "".join(f"{mark}{number} {why}" for mark, (why, number) in zip(chain(": ", repeat(", ")), whys.items()))
+    logger.info("%d observations found, %d to run%s", len(found), len(selection.chosen), told)
     return selection
 
 

@@ -35,6 +35,10 @@ def read_settings(**given: Any) -> Settings:
     strangers = {name for name in os.environ if name.startswith("XTENDFLOW_")} - known
     if strangers:
         raise BadInput(f"{min(strangers)} is no setting: there are {', '.join(sorted(known))}")
+    known = {f"XTENDFLOW_{name.upper()}" for name in Settings.model_fields}
+    unknown = [name for name in os.environ if name.startswith("XTENDFLOW_") and name not in known]
+    if unknown:
+        raise BadInput(f"there is no setting {', '.join(sorted(unknown))}: xtendflow doctor lists them")
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as exc:

@@ -66,7 +66,7 @@ async def _sweep(order: dict[str, Any]) -> Summary:
     from tasks.library.recipe import Recipe
 
     query, recipe = Query.model_validate(order["query"]), Recipe.model_validate(order["recipe"])
-    state = await sweep(query, recipe, return_state=True)
+    state = await sweep(query, recipe, order["verify"], return_state=True)
     value: Any = await state.aresult(raise_on_failure=False)
     if isinstance(value, XtendflowError):
         raise value
@@ -78,6 +78,7 @@ async def _sweep(order: dict[str, Any]) -> Summary:
 def show(summary: Summary, *, server_stays: bool) -> None:
     """Print the summary: a row per dataset, the count of each state, and where to look."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -87,7 +88,7 @@ def show(summary: Summary, *, server_stays: bool) -> None:
         state = f"[{colours.get(item.standing.state, 'cyan')}]{item.standing}[/]"
         cautions = f"{len(item.cautions)} cautions" if item.cautions else ""
         notes = item.standing.reason or "; ".join(filter(None, (item.why, cautions)))
-        table.add_row(item.obsid, item.dataclass or "–", item.target, state, notes)
+        table.add_row(item.obsid, item.dataclass or "–", escape(item.target), state, escape(notes))
     console.print(table)
     counts = Counter(str(item.standing) for item in summary.results)
     totals = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))

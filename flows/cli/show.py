@@ -1,7 +1,6 @@
 """`xtendflow show`: everything known of one observation."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -96,7 +95,8 @@ def _dataset(store: "Store", row: Any) -> dict[str, Any]:
         "dataclass": row.dataclass,
         "standing": row.standing.model_dump(mode="json"),
         "page": store.url(f"report/{row.obsid}/{row.dataclass}/index.html"),
-        **{name: content.get(name, []) for name in ("target", "cautions", "products", "not_made")},
+        "target": content.get("target"),
+        **{name: content.get(name, []) for name in ("cautions", "products", "not_made")},
     }
 
 
@@ -129,24 +129,26 @@ def _show_files(rows: list[dict[str, Any]]) -> None:
 
 def _show(known: dict[str, Any]) -> None:
     from rich.console import Console
+    from rich.markup import escape
 
     console = Console(highlight=False)
-    console.print(f"[bold]{known['obsid']} {known['name']}[/bold]: {_standing(known['standing'])}")
+    name = escape(known["name"])
+    console.print(f"[bold]{known['obsid']} {name}[/bold]: {escape(_standing(known['standing']))}")
     for dataset in known["datasets"]:
-        console.print(f"\n[bold]{dataset['dataclass']}[/bold]: {_standing(dataset['standing'])}")
+        console.print(f"\n[bold]{dataset['dataclass']}[/bold]: {escape(_standing(dataset['standing']))}")
         for item in dataset["cautions"]:
-            console.print(f"  [yellow]{item['severity']}[/yellow] {item['id']}: {item['sentence']}")
+            console.print(f"  [yellow]{item['severity']}[/yellow] {item['id']}: {escape(item['sentence'])}")
         for why, names in _refusals(dataset["not_made"]).items():
-            console.print(f"  not made: {', '.join(names)}: {why}")
+            console.print(f"  not made: {', '.join(names)}: {escape(why)}")
         kinds: dict[str, int] = {}
         for item in dataset["products"]:
             kinds[item["kind"]] = kinds.get(item["kind"], 0) + 1
         counted = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
         console.print(f"  {counted or 'no products'}")
-        console.print(f"  {_as_address(dataset['page'])}", soft_wrap=True)
+        console.print(f"  {dataset['page']}", soft_wrap=True, markup=False)
     console.print("\n[bold]Attempts[/bold]")
     for item in known["attempts"]:
-        console.print(f"  {item['started'][:19]} on {item['host']}: {_standing(item['standing'])}")
+        console.print(f"  {item['started'][:19]} on {item['host']}: {escape(_standing(item['standing']))}")
 
 
 def _refusals(not_made: list[dict[str, Any]]) -> dict[str, list[str]]:
@@ -164,7 +166,3 @@ def _standing(standing: dict[str, Any]) -> str:
     kind = f"({standing['kind']})" if standing["kind"] else ""
     reason = f": {standing['reason']}" if standing["reason"] else ""
     return f"{standing['state']}{kind}{reason}"
-
-
-def _as_address(place: str) -> str:
-    return place if "://" in place else Path(place).as_uri()

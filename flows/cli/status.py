@@ -57,6 +57,7 @@ def count(settings: Settings) -> dict[str, Any]:
 
 def _show(known: dict[str, Any]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console(highlight=False)
@@ -68,12 +69,12 @@ def _show(known: dict[str, Any]) -> None:
         table.columns[0].justify = "right"
         for item in known[name]:
             kind = f"({item['kind']})" if item["kind"] else ""
-            table.add_row(str(item["number"]), f"{item['state']}{kind}", item["reason"] or "")
+            table.add_row(str(item["number"]), f"{item['state']}{kind}", escape(item["reason"] or ""))
         console.print(table, "")
     for item in known["failed"]:
         console.print(
-            f"[red]failed({item['kind']})[/red] {item['obsid']} {item['name']}, "
-            f"{item['attempts']} attempts: {item['reason']}"
+            f"[red]failed({item['kind']})[/red] {item['obsid']} {escape(item['name'])}, "
+            f"{item['attempts']} attempts: {escape(item['reason'] or '')}"
         )
     for sweep in known["sweeps"]:
         counts = ", ".join(f"{number} {state}" for state, number in sweep["counts"].items() if number)

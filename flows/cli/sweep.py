@@ -41,6 +41,9 @@ def sweep(
     catalogue: CatalogueName = None,
     store: StoreUrl = None,
     cores: Annotated[int | None, typer.Option(help="Child processes at once (all cores).")] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare a store on S3 with the ledger; a directory always is.")
+    ] = False,
     keep_server: Annotated[
         bool, typer.Option("--keep-server", help="Leave the local Prefect server running.")
     ] = False,
@@ -69,8 +72,13 @@ def sweep(
     )
     chosen = read_recipe(recipe) if recipe else Recipe()
     _check_places(settings, query)
-    order = {"query": query.model_dump(mode="json"), "recipe": chosen.model_dump(mode="json")}
-    raise typer.Exit(_run(settings, {**order, "as_json": as_json}, keep=keep_server))
+    order = {
+        "query": query.model_dump(mode="json"),
+        "recipe": chosen.model_dump(mode="json"),
+        "verify": verify,
+        "as_json": as_json,
+    }
+    raise typer.Exit(_run(settings, order, keep=keep_server))
 
 
 def _query(**given: Any) -> "Query":
@@ -167,5 +175,5 @@ def _answering_signals(handler: Callable[[int, FrameType | None], Any]) -> Itera
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

@@ -1,13 +1,22 @@
 """Checked identifiers: a value of these types is safe in a path, a query and a log line."""
 
+import math
 import re
-from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar, Self
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from tasks.core.errors import BadInput
+from tasks.core.words import in_words
 
 
 class _Identifier(str):
@@ -53,6 +62,14 @@ class DataClass(_Identifier):
     description = "a data class (eight hexadecimal digits, such as 30000010)"
 
 
+def _canonical(energy: Decimal) -> Decimal:
+    """One spelling for each energy: 0.6, 0.60 and 6e-1 are the same band edge and the same fingerprint."""
+    value = float(energy) if energy.is_finite() else math.inf
+    if math.isinf(value):
+        raise ValueError("an energy must be a finite number of keV")
+    return Decimal(repr(value))
+
+
 class Band(BaseModel):
     """An energy band in keV, kept in decimal so that channel edges are exact.
 
@@ -64,8 +81,8 @@ class Band(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    low: Decimal
-    high: Decimal
+    low: Annotated[Decimal, AfterValidator(_canonical)]
+    high: Annotated[Decimal, AfterValidator(_canonical)]
 
     @model_validator(mode="before")
     @classmethod
@@ -77,8 +94,8 @@ class Band(BaseModel):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if not (self.low.is_finite() and self.high.is_finite() and 0 <= self.low < self.high):
-            raise ValueError(f"the band {self} is upside down or empty: give LOW-HIGH in keV")
+        if not 0 <= self.low < self.high:
+            raise ValueError(f"the band {self} is upside down or empty")
         return self
 
     @classmethod
@@ -90,16 +107,11 @@ class Band(BaseModel):
         BadInput
             When the text is no band or runs downwards.
         """
-        low, dash, high = text.partition("-")
         try:
-            bounds = Decimal(low.strip()), Decimal(high.strip())
-        except InvalidOperation:
-            dash = ""
-        if not (dash and all(bound.is_finite() for bound in bounds)):
-            raise BadInput(f"{text!r} is not a band: give LOW-HIGH in keV, such as 0.6-2")
-        if not 0 <= bounds[0] < bounds[1]:
-            raise BadInput(f"the band {text} is upside down or empty: give LOW-HIGH in keV")
-        return cls(low=bounds[0], high=bounds[1])
+            return cls.model_validate(text)
+        except ValidationError as exc:
+            advice = "give LOW-HIGH in keV, such as 0.6-2"
+            raise BadInput(f"{text!r} is not a band: {advice} ({in_words(exc)})") from exc
 
     def __str__(self) -> str:
         return f"{float(self.low)!r}-{float(self.high)!r}"

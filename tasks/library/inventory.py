@@ -10,7 +10,10 @@ from tasks.library.store import Store
 
 
 def damaged(store: Store, ledger: Ledger) -> frozenset[ObsID]:
-    """Observations with published files that are missing or have another size: one scan, nothing is read."""
+    """Observations with published files that are missing or have another size.
+
+    One scan of a directory or one paged listing of a bucket; no file is read.
+    """
     product, dataset = schema.products.c, schema.datasets.c
     with ledger.reading() as connection:
         products = connection.execute(

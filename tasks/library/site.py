@@ -55,8 +55,13 @@ class Site:
     @property
     def results(self) -> Path:
         """Prefect's cached results: in the store's folder, or beside it when the store is no folder."""
-        store = self.settings.store_url
-        return (self.settings.root if "://" in store else Path(store)) / ".results"
+        folder = Path(self.settings.store_url) if self.store_is_folder else self.settings.root
+        return folder / ".results"
+
+    @property
+    def store_is_folder(self) -> bool:
+        """Whether the store is a directory of this host."""
+        return "://" not in self.settings.store_url
 
     def log(self, obsid: ObsID, dataclass: DataClass | None = None) -> Path:
         """The log of an observation, or of one of its datasets."""

@@ -1,5 +1,6 @@
 """Energy and PI channel of Xtend: the one place that turns one into the other."""
 
+import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal, NamedTuple
 
@@ -29,7 +30,7 @@ class Channels(NamedTuple):
             When the text is no range or runs downwards.
         """
         low, _, high = text.partition(":")
-        if not (low.strip().isdecimal() and high.strip().isdecimal()):
+        if not all(re.fullmatch("[0-9]{1,9}", part.strip()) for part in (low, high)):
             raise BadInput(f"{text!r} is not a channel range: give LO:HI, such as 100:334")
         if int(low) > int(high):
             raise BadInput(f"the channel range {text} is upside down: give LO:HI")

@@ -65,7 +65,7 @@ def test_a_file_changes_what_it_names(read):
         ("[images]\nbands = ['nan-2']", "images.bands.0"),
         ("[images]\nbands = ['0.6-inf']", "images.bands.0"),
         ("[images]\nbands = ['30-40']", "holds no channel"),
-        ("[images]\nbands = ['1e400-1e401']", "holds no channel"),
+        ("[images]\nbands = ['1e400-1e401']", "finite number of keV"),
         ("edges = 'disjoint'\n[images]\nbands = ['2-2.001']", "holds no channel"),
         ("[light_curves]\nbands = ['30-40']", "holds no channel"),
         ("[images]\nbands = ['0.6-2', '0.60-2.0']", "images: bands name the same entry twice"),

@@ -1,7 +1,7 @@
 """Processing with the native engine: the archive's cleaned events are checked and adopted as they are."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final

@@ -1,6 +1,6 @@
 """The native engine as a planner: which of its functions make which products."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -15,6 +15,7 @@ NATIVE_VERSION = "1"
 """Raised by hand when the results of this engine change in more than one step."""
 
 _MINUTES = 60.0
+_REGIONS = (Role.SOURCE, Role.BACKGROUND)
 
 
 class NativeEngine:
@@ -113,10 +114,25 @@ def _regions(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
 def _extraction(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
     events = _products(inputs, Kind.EVENTS)
     maps = _products(inputs, Kind.EXPOSURE_MAP, binning=1)
-    regions = {
-        role: _products(inputs, Kind.REGION, role, frame="skypix") for role in (Role.SOURCE, Role.BACKGROUND)
-    }
-    threshold = inputs.dataset.recipe.light_curves.exposure_threshold
+    regions = {role: _products(inputs, Kind.REGION, role, frame="skypix") for role in _REGIONS}
+    light_curves = [
+        {
+            "name": spec.name,
+            "channels": spec.entry["channels"],
+            "region": regions[spec.role][0].name,
+            "time_bin": spec.entry["time_bin"],
+            "threshold": inputs.dataset.recipe.light_curves.exposure_threshold,
+        }
+        for spec in _specs(products, Kind.LIGHT_CURVE)
+    ]
+    spectra = [
+        {
+            "name": spec.name,
+            "region": regions[spec.role][0].name,
+            "exposure_map": maps[0].name if maps else None,
+        }
+        for spec in _specs(products, Kind.SPECTRUM)
+    ]
     return Call(
         function="tasks.engines.native.extraction:extract",
         parameters={
@@ -125,27 +141,11 @@ def _extraction(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
                 {"name": spec.name, "channels": spec.entry["channels"], "binning": spec.entry["binning"]}
                 for spec in _specs(products, Kind.IMAGE)
             ],
-            "light_curves": [
-                {
-                    "name": spec.name,
-                    "channels": spec.entry["channels"],
-                    "region": regions[spec.role][0].name,
-                    "time_bin": spec.entry["time_bin"],
-                    "threshold": threshold,
-                }
-                for spec in _specs(products, Kind.LIGHT_CURVE)
-            ],
-            "spectra": [
-                {
-                    "name": spec.name,
-                    "region": regions[spec.role][0].name,
-                    "exposure_map": maps[0].name if maps else None,
-                }
-                for spec in _specs(products, Kind.SPECTRUM)
-            ],
+            "light_curves": light_curves,
+            "spectra": spectra,
             "recipe": recipe_hash(inputs.dataset.recipe),
         },
-        inputs=_links(inputs, [*events, *maps, *regions[Role.SOURCE], *regions[Role.BACKGROUND]]),
+        inputs=_links(inputs, [*events, *_used(inputs, *light_curves, *spectra)]),
         outputs=_names(products),
         timeout=120 * _MINUTES,
     )
@@ -161,13 +161,6 @@ def _derived(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
         for spec in _specs(products, Kind.GROUPED_SPECTRUM)
         for name in spectrum
     ]  # fmt: skip
-    used = {
-        name
-        for item in (*rates, *curves, *grouped)
-        for key, name in item.items()
-        if key != "name" and isinstance(name, str)
-    }
-    manifest = _manifest(inputs)
     return Call(
         function="tasks.engines.native.derived:derive",
         parameters={
@@ -176,7 +169,7 @@ def _derived(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
             "grouped": grouped,
             "recipe": recipe_hash(inputs.dataset.recipe),
         },
-        inputs=_links(inputs, [product for product in manifest.products if product.name in used]),
+        inputs=_links(inputs, _used(inputs, *rates, *curves, *grouped)),
         outputs=_names(products),
         timeout=60 * _MINUTES,
     )
@@ -194,13 +187,9 @@ def _rate(inputs: StepInputs, spec: ProductSpec) -> dict[str, Any]:
 
 def _net(inputs: StepInputs, spec: ProductSpec) -> dict[str, Any]:
     curves = {
-        role: _products(inputs, Kind.LIGHT_CURVE, role, band=spec.entry["band"])[0].name
-        for role in (Role.SOURCE, Role.BACKGROUND)
+        role: _products(inputs, Kind.LIGHT_CURVE, role, band=spec.entry["band"])[0].name for role in _REGIONS
     }
-    spectra = {
-        f"{role}_spectrum": _products(inputs, Kind.SPECTRUM, role)[0].name
-        for role in (Role.SOURCE, Role.BACKGROUND)
-    }
+    spectra = {f"{role}_spectrum": _products(inputs, Kind.SPECTRUM, role)[0].name for role in _REGIONS}
     return {"name": spec.name, **{str(role): name for role, name in curves.items()}, **spectra}
 
 
@@ -217,6 +206,17 @@ def _facts(inputs: StepInputs) -> dict[str, Any]:
 
 def _products(inputs: StepInputs, kind: Kind, role: Role | None = None, **entry: Any) -> tuple[Product, ...]:
     return _manifest(inputs).find(kind, role, **entry)
+
+
+def _used(inputs: StepInputs, *requests: Mapping[str, Any]) -> list[Product]:
+    """The products that requests name, besides those they make."""
+    named = {
+        name
+        for request in requests
+        for key, name in request.items()
+        if key != "name" and isinstance(name, str)
+    }
+    return [product for product in _manifest(inputs).products if product.name in named]
 
 
 def _links(inputs: StepInputs, products: Sequence[Product]) -> dict[str, str]:

@@ -72,7 +72,7 @@ def map_hdus(made: ExposureMap, binning: int, keywords: Mapping[str, Any]) -> li
 
 def common_keywords(events: EventList, made: ExposureMap) -> dict[str, Any]:
     """What the image and its OFFAXISHIST say in common."""
-    header, gti = events.header, events.gti
+    header, gti = events.keywords, events.gti
     # One list's dates do not hold for what is split in several.
     copied = (*_COPIED, *(_DATES if len(events.names) == 1 else ()))
     times = np.array([wedge.gti.total for wedge in made.wedges])

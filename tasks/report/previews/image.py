@@ -35,10 +35,11 @@ _OUTLINE = [patheffects.withStroke(linewidth=4, foreground="black")]
 
 @dataclass(frozen=True)
 class _Sky:
-    """The image's coordinates, and those of the unbinned SKY pixels."""
+    """The image's coordinates, those of the unbinned SKY pixels, and how many of them a pixel sums."""
 
     wcs: WCS
     unbinned: WCS
+    binning: int
 
 
 def draw_image(manifest: Manifest, directory: Path, out: Path) -> Picture:
@@ -96,14 +97,14 @@ def _sky(path: Path, keywords: Mapping[str, Any], binning: int) -> _Sky:
         item.wcs.ctype = ["RA---TAN", "DEC--TAN"]
         item.wcs.crpix, item.wcs.cdelt, item.wcs.crval = pixel, delta, centre
         item.wcs.radesys, item.wcs.equinox = "FK5", 2000.0
-    return _Sky(wcs, unbinned)
+    return _Sky(wcs, unbinned, binning)
 
 
 def _shapes(manifest: Manifest, directory: Path, sky: _Sky) -> tuple[dict[Role, Shapes], list[str]]:
     shapes, problems = {}, []
     for product in region_products(manifest):
         try:
-            shapes[product.role] = read_shapes(directory / product.name, sky.unbinned, sky.wcs)
+            shapes[product.role] = read_shapes(directory / product.name, sky.unbinned, sky.binning)
         except Outcome as exc:
             problems.append(f"Not drawn: {exc}.")
     return shapes, problems

@@ -1,19 +1,26 @@
 """Region files as outlines on an image."""
 
-import re
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from astropy.utils.exceptions import AstropyUserWarning
+import numpy as np
+from astropy.units import deg
 from astropy.wcs import WCS
-from regions import LinePixelRegion, PixelRegion, PointPixelRegion, Regions, SkyRegion
+from regions import (
+    CircleAnnulusPixelRegion,
+    CirclePixelRegion,
+    EllipsePixelRegion,
+    PixCoord,
+    PixelRegion,
+    PolygonPixelRegion,
+    RectanglePixelRegion,
+)
 
-from tasks.core.errors import Permanent
-
-_SKY_PIXEL_SYSTEM = re.compile(r"^\s*physical\b", re.MULTILINE | re.IGNORECASE)
+from tasks.core.errors import BadInput, Permanent
+from tasks.xtend.regions import read_region
+from tasks.xtend.shapes import PixelShape
 
 
 @dataclass(frozen=True)
@@ -30,38 +37,49 @@ class Shapes:
     excluded: Sequence[Any]
 
 
-def read_shapes(path: Path, unbinned: WCS, wcs: WCS) -> Shapes:
-    """The shapes of a ds9 region file on an image.
+def read_shapes(path: Path, unbinned: WCS, binning: int) -> Shapes:
+    """The shapes of a region file on an image.
 
     Parameters
     ----------
     path : Path
-        Region file in fk5, icrs or SKY pixels (`image`, `physical` and no system mean the same).
-    unbinned, wcs : WCS
-        Of the SKY pixels, and of the image to draw on.
+        Region file, as `read_region` takes it.
+    unbinned : WCS
+        Of the SKY pixels.
+    binning : int
+        SKY pixels per pixel of the image and axis.
 
     Raises
     ------
     Permanent
-        When the file holds no shape that can be drawn.
+        When the file cannot be read or holds anything that is not understood.
     """
     try:
-        text = "image\n" + _SKY_PIXEL_SYSTEM.sub("image", path.read_text(encoding="utf-8"))
-        with warnings.catch_warnings():
-            # Lines that cannot be understood are skipped with this warning; they are told apart below.
-            warnings.simplefilter("error", AstropyUserWarning)
-            shapes = [_on_image(shape, unbinned, wcs) for shape in Regions.parse(text, format="ds9")]
-    except (OSError, ValueError, TypeError, LookupError, AstropyUserWarning) as exc:
+        shapes = read_region(path).pixel_shapes(unbinned)
+    except BadInput as exc:
         raise Permanent(f"the region file {path.name} cannot be drawn: {exc}") from exc
-    if not shapes:
-        raise Permanent(f"the region file {path.name} holds no shape")
-    included = [shape for shape in shapes if shape.meta.get("include", 1)]
-    return Shapes(included, [shape for shape in shapes if shape not in included])
+    return Shapes(
+        [_on_image(shape, binning) for shape in shapes if shape.include],
+        [_on_image(shape, binning) for shape in shapes if not shape.include],
+    )
 
 
-def _on_image(shape: PixelRegion | SkyRegion, unbinned: WCS, wcs: WCS) -> PixelRegion:
-    sky = shape if isinstance(shape, SkyRegion) else shape.to_sky(unbinned)
-    drawn = sky.to_pixel(wcs)
-    if isinstance(drawn, PointPixelRegion | LinePixelRegion):
-        raise ValueError("a point or a line has no outline")
-    return drawn
+def _on_image(shape: PixelShape, binning: int) -> PixelRegion:
+    """The outline with 0-based pixel positions of an image whose first pixel holds SKY pixels 1 to binning."""
+    x, y = ((np.array(values) - (1 + binning) / 2) / binning for values in (shape.x, shape.y))
+    if shape.kind == "polygon":
+        return PolygonPixelRegion(PixCoord(x, y))
+    return _OUTLINES[shape.kind](PixCoord(x[0], y[0]), np.array(shape.sizes) / binning, shape.angle * deg)
+
+
+def _annulus(centre: PixCoord, radii: Sequence[float], angle: Any) -> PixelRegion:
+    inner, outer = radii
+    return CircleAnnulusPixelRegion(centre, inner, outer) if inner else CirclePixelRegion(centre, outer)
+
+
+_OUTLINES: Final[Mapping[str, Callable[..., PixelRegion]]] = {
+    "circle": lambda centre, sizes, angle: CirclePixelRegion(centre, *sizes),
+    "annulus": _annulus,
+    "ellipse": lambda centre, sizes, angle: EllipsePixelRegion(centre, *(2 * sizes), angle),
+    "box": lambda centre, sizes, angle: RectanglePixelRegion(centre, *sizes, angle),
+}

@@ -49,7 +49,7 @@ def test_the_version_is_what_its_own_tool_tells(headas, printed, version):
 
 
 @pytest.mark.parametrize(
-    ("script", "mode"), [(None, 0o755), ("echo 6.36", 0o644), ("sleep 60", 0o755), ("exit 1", 0o755)]
+    ("script", "mode"), [(None, 0o755), ("echo 6.36", 0o644), ("exec sleep 60", 0o755), ("exit 1", 0o755)]
 )
 def test_a_tool_that_cannot_be_run_tells_nothing(headas, monkeypatch, script, mode):
     monkeypatch.setattr(installation, "_SECONDS", 0.2)
@@ -71,10 +71,13 @@ def test_a_headas_that_is_no_directory_is_none(monkeypatch, tmp_path):
         assert find_installation().headas is None
 
 
-def test_caldb_is_taken_at_its_word(headas, monkeypatch):
-    for value, expected in (("/caldb", "/caldb"), ("https://somewhere/FTP/caldb", None), ("", None)):
-        monkeypatch.setenv("CALDB", value)
-        assert find_installation().caldb == (value if expected is None and value else expected)
+@pytest.mark.usefixtures("headas")
+@pytest.mark.parametrize(
+    ("given", "found"), [("/caldb", "/caldb"), ("https://host/caldb", "https://host/caldb"), ("", None)]
+)
+def test_caldb_is_taken_at_its_word(monkeypatch, given, found):
+    monkeypatch.setenv("CALDB", given)
+    assert find_installation().caldb == found
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 import pytest
-from astropy.wcs import WCS
+from regions import PixCoord
 
 from tasks.core.errors import Permanent
 from tasks.report.previews.overlay import read_shapes
@@ -8,25 +8,15 @@ from tasks.xtend.geometry import Nominal
 RA, DEC = 187.70593, 12.39112
 
 
-@pytest.fixture
-def sky():
-    """WCS of the SKY pixels and of an image of 4 × 4 of them."""
-    unbinned = Nominal(RA, DEC, 0.0).wcs()
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [RA, DEC]
-    wcs.wcs.crpix = [304.25, 304.25]
-    wcs.wcs.cdelt = unbinned.wcs.cdelt * 4
-    wcs.wcs.radesys = "FK5"
-    return unbinned, wcs
+SKY = Nominal(RA, DEC, 0.0).wcs()
 
 
 @pytest.fixture
-def shapes(tmp_path, sky):
+def shapes(tmp_path):
     def read(text):
         path = tmp_path / "a.reg"
         path.write_text(text)
-        return read_shapes(path, *sky)
+        return read_shapes(path, SKY, 4)
 
     return read
 
@@ -35,8 +25,8 @@ def shapes(tmp_path, sky):
 def test_sky_pixels_lie_where_the_binned_image_has_them(shapes, system):
     (circle,) = shapes(f"{system}circle(1255.5,1215.5,67.87)\n").included
     # SKY pixel x is the 0-based pixel (x − 2.5)/4 of an image binned by 4.
-    assert (circle.center.x, circle.center.y) == pytest.approx((313.25, 303.25), abs=1e-3)
-    assert circle.radius == pytest.approx(67.87 / 4, rel=1e-3)
+    assert (circle.center.x, circle.center.y) == pytest.approx((313.25, 303.25))
+    assert circle.radius == pytest.approx(67.87 / 4)
 
 
 def test_degrees_and_pixels_of_one_region_agree(shapes):
@@ -56,6 +46,23 @@ def test_exclusions_are_told_apart(shapes):
 
 
 @pytest.mark.parametrize(
+    ("line", "inside", "outside"),
+    [
+        ("circle(1000,800,40)", (1039, 800), (1041, 800)),
+        ("annulus(1000,800,20,40)", (1000, 821), (1000, 819)),
+        ("annulus(1000,800,0,40)", (1000, 800), (1041, 800)),
+        ("ellipse(1000,800,60,20,90)", (1000, 859), (1059, 800)),
+        ("box(1000,800,120,40,90)", (1000, 859), (1059, 800)),
+        ("polygon(1000,800,1080,800,1080,900)", (1070, 820), (1010, 820)),
+    ],
+)
+def test_outlines_hold_what_the_region_holds(shapes, line, inside, outside):
+    (shape,) = shapes(f"physical\n{line}\n").included
+    held = [PixCoord(*((position - 2.5) / 4 for position in point)) in shape for point in (inside, outside)]
+    assert held == [True, False]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -71,6 +78,6 @@ def test_what_cannot_be_drawn_names_the_file(shapes, text):
         shapes(text)
 
 
-def test_a_missing_file_is_named(tmp_path, sky):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(Permanent, match=r"gone\.reg"):
-        read_shapes(tmp_path / "gone.reg", *sky)
+        read_shapes(tmp_path / "gone.reg", SKY, 4)
