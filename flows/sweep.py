@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,8 +83,8 @@ def _select(site: Site, found: tuple[Observation, ...], recipe: Recipe, verify: 
     noted = [item for item in (*selection.chosen, *selection.left) if item.why != "nothing has changed"]
     site.ledger.note(choice.sighting for choice in noted)
     whys = Counter(choice.why for choice in selection.chosen)
-    told = "".join(f"{mark}{number} {why}" for mark, (why, number) in zip(chain(": ", repeat(", ")), whys.items()))
-    logger.info("%d observations found, %d to run%s", len(found), len(selection.chosen), told)
+    told = ", ".join(f"{number} {why}" for why, number in whys.items())
+    logger.info("%d observations found, %d to run%s", len(found), whys.total(), f": {told}" if told else "")
     return selection
 
 
@@ -95,6 +96,7 @@ async def _observe(selection: Selection, recipe: Recipe, name: str, at_once: int
         async with slots:
             started = time.monotonic()
             row = choice.observation
+            logger.info("%s %s: begins (%s)", row.obsid, row.name, choice.why)
             state = await observation(row.obsid, recipe, row, name, return_state=True)
             ending = Ending(await _standing(state), time.monotonic() - started)
             _log(row, ending)

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
+from flows.cli.options import AsJson, console, has_ledger, read_settings
 from tasks.core.errors import EnvironmentFault, XtendflowError
 from tasks.core.settings import Settings
 
@@ -50,14 +50,12 @@ class Finding:
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what is installed and reachable, and what to do about what is not.
 
     Ends with status 3 when something that every sweep needs is broken.
     """
-    from flows.cli.options import read_settings
-
     settings = read_settings()
     findings = [_python(), *_heasoft(), _prefect_server(settings), _disk(settings), _store(settings)]
     findings += [_ledger(settings), _sources(settings)]
@@ -71,23 +69,25 @@ def doctor(
 
 
 def _show(findings: list[Finding], settings: Settings) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from rich.markup import escape
+    from rich.table import Column, Table
 
-    console = Console()
+    out = console()
     table = Table(box=None, pad_edge=False, show_header=False)
     colours = {Verdict.GOOD: "green", Verdict.ABSENT: "yellow", Verdict.BROKEN: "red"}
     for finding in findings:
-        text = f"{finding.detail}\n[dim]{finding.advice}[/dim]" if finding.advice else finding.detail
+        text = escape(finding.detail)
+        if finding.advice:
+            text += f"\n[dim]{escape(finding.advice)}[/dim]"
         table.add_row(
             f"[{colours[finding.verdict]}]{finding.verdict}[/]", f"[bold]{finding.what}[/bold]", text
         )
-    console.print(table)
-    console.print("\n[bold]Settings[/bold] (XTENDFLOW_… variables or xtendflow.toml)")
-    shown = Table(box=None, pad_edge=False, show_header=False)
+    out.print(table)
+    out.print("\n[bold]Settings[/bold] (XTENDFLOW_… variables or xtendflow.toml)")
+    shown = Table("", Column(overflow="fold"), "", box=None, pad_edge=False, show_header=False)
     for name, field in Settings.model_fields.items():
-        shown.add_row(name, _shown(name, settings), f"[dim]{field.description}[/dim]")
-    console.print(shown)
+        shown.add_row(name, escape(_shown(name, settings)), f"[dim]{field.description}[/dim]")
+    out.print(shown)
 
 
 def _shown(name: str, settings: Settings) -> str:
@@ -115,7 +115,7 @@ def _python() -> Finding:
 def _heasoft() -> list[Finding]:
     from tasks.engines.heasoft.installation import find_installation
 
-    found = find_installation()
+    found, given = find_installation(), os.environ.get("HEADAS")
     come_with = "It comes with HEASoft (conda channel or source build), not from a Python package index."
     heasoft = (
         Finding("HEASoft", Verdict.GOOD, f"{found.version or 'unknown version'} at {found.headas}")
@@ -123,7 +123,7 @@ def _heasoft() -> list[Finding]:
         else Finding(
             "HEASoft",
             Verdict.ABSENT,
-            "HEADAS is not set: the native engine is used",
+            f"HEADAS is {f'{given}, no directory' if given else 'not set'}: the native engine is used",
             "To reprocess from unfiltered events, install HEASoft and source its headas-init.sh first.",
         )
     )
@@ -187,7 +187,6 @@ def _store(settings: Settings) -> Finding:
 
 
 def _ledger(settings: Settings) -> Finding:
-    from flows.cli.options import has_ledger
     from tasks.library.ledger import Ledger
 
     shown = _shown("ledger", settings)

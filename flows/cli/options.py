@@ -1,8 +1,9 @@
 """Options that several commands share, and how they become settings."""
 
 import os
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -10,6 +11,11 @@ from pydantic import ValidationError
 from tasks.core.errors import BadInput
 from tasks.core.settings import Settings
 from tasks.core.words import in_words
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_WITHOUT_TERMINAL = 160
 
 Archive = Annotated[
     str | None, typer.Option(help="Where observations are: s3://…, https://… or a directory.")
@@ -57,3 +63,10 @@ def has_ledger(settings: Settings) -> bool:
     except ArgumentError:  # opening it says what is wrong
         return True
     return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
+
+
+def console() -> "Console":
+    """Where tables go: as wide as the terminal, and wider where they are read from a file or a pipe."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WITHOUT_TERMINAL)

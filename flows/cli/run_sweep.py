@@ -16,6 +16,7 @@ from typing import Any
 
 import typer
 
+from flows.cli.options import console
 from tasks.core.errors import EnvironmentFault, XtendflowError
 from tasks.core.state import State
 from tasks.library.summary import Summary
@@ -77,11 +78,9 @@ async def _sweep(order: dict[str, Any]) -> Summary:
 
 def show(summary: Summary, *, server_stays: bool) -> None:
     """Print the summary: a row per dataset, the count of each state, and where to look."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     table = Table("ObsID", "class", "target", "state", "notes", box=None, pad_edge=False)
     colours = {State.DONE: "green", State.FAILED: "red", State.SKIPPED: "yellow"}
     for item in summary.results:
@@ -89,13 +88,14 @@ def show(summary: Summary, *, server_stays: bool) -> None:
         cautions = f"{len(item.cautions)} cautions" if item.cautions else ""
         notes = item.standing.reason or "; ".join(filter(None, (item.why, cautions)))
         table.add_row(item.obsid, item.dataclass or "–", escape(item.target), state, escape(notes))
-    console.print(table)
+    out = console()
+    out.print(table)
     counts = Counter(str(item.standing) for item in summary.results)
     totals = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
-    console.print(totals or "nothing found")
-    console.print(f"Report:     {_address(summary.store)}", soft_wrap=True)
+    out.print(totals or "nothing found")
+    out.print(f"Report:     {_address(summary.store)}", soft_wrap=True)
     hint = "" if server_stays else " (stops now; --keep-server leaves it up)"
-    console.print(f"Prefect UI: {os.environ['PREFECT_API_URL'].removesuffix('/api')}{hint}", soft_wrap=True)
+    out.print(f"Prefect UI: {os.environ['PREFECT_API_URL'].removesuffix('/api')}{hint}", soft_wrap=True)
 
 
 def _address(store: str) -> str:

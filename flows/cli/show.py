@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.options import Archive, AsJson, StoreUrl, has_ledger, read_settings
+from flows.cli.options import Archive, AsJson, StoreUrl, console, has_ledger, read_settings
 from tasks.core.identifiers import ObsID
 from tasks.core.settings import Settings
 
@@ -110,7 +110,6 @@ def _attempts(ledger: "Ledger", obsid: ObsID) -> list[dict[str, Any]]:
 
 
 def _show_files(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.filesize import decimal
     from rich.table import Table
 
@@ -120,35 +119,34 @@ def _show_files(rows: list[dict[str, Any]]) -> None:
         table.add_row(
             row["name"], decimal(row["size"]), *("yes" if row[key] else "" for key in ("needed", "here"))
         )
-    console = Console()
-    console.print(table)
+    out = console()
+    out.print(table)
     for key in ("needed", "here"):
         some = [row["size"] for row in rows if row[key]]
-        console.print(f"{key}: {len(some)} of {len(rows)} files, {decimal(sum(some))}")
+        out.print(f"{key}: {len(some)} of {len(rows)} files, {decimal(sum(some))}")
 
 
 def _show(known: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.markup import escape
 
-    console = Console(highlight=False)
+    out = console()
     name = escape(known["name"])
-    console.print(f"[bold]{known['obsid']} {name}[/bold]: {escape(_standing(known['standing']))}")
+    out.print(f"[bold]{known['obsid']} {name}[/bold]: {escape(_standing(known['standing']))}")
     for dataset in known["datasets"]:
-        console.print(f"\n[bold]{dataset['dataclass']}[/bold]: {escape(_standing(dataset['standing']))}")
+        out.print(f"\n[bold]{dataset['dataclass']}[/bold]: {escape(_standing(dataset['standing']))}")
         for item in dataset["cautions"]:
-            console.print(f"  [yellow]{item['severity']}[/yellow] {item['id']}: {escape(item['sentence'])}")
+            out.print(f"  [yellow]{item['severity']}[/yellow] {item['id']}: {escape(item['sentence'])}")
         for why, names in _refusals(dataset["not_made"]).items():
-            console.print(f"  not made: {', '.join(names)}: {escape(why)}")
+            out.print(f"  not made: {', '.join(names)}: {escape(why)}")
         kinds: dict[str, int] = {}
         for item in dataset["products"]:
             kinds[item["kind"]] = kinds.get(item["kind"], 0) + 1
         counted = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
-        console.print(f"  {counted or 'no products'}")
-        console.print(f"  {dataset['page']}", soft_wrap=True, markup=False)
-    console.print("\n[bold]Attempts[/bold]")
+        out.print(f"  {counted or 'no products'}")
+        out.print(f"  {dataset['page']}", soft_wrap=True, markup=False)
+    out.print("\n[bold]Attempts[/bold]")
     for item in known["attempts"]:
-        console.print(f"  {item['started'][:19]} on {item['host']}: {escape(_standing(item['standing']))}")
+        out.print(f"  {item['started'][:19]} on {item['host']}: {escape(_standing(item['standing']))}")
 
 
 def _refusals(not_made: list[dict[str, Any]]) -> dict[str, list[str]]:

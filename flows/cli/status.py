@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from flows.cli.options import AsJson, has_ledger, read_settings
+from flows.cli.options import AsJson, console, has_ledger, read_settings
 from tasks.core.settings import Settings
 
 
@@ -56,13 +56,12 @@ def count(settings: Settings) -> dict[str, Any]:
 
 
 def _show(known: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False)
+    out = console()
     if not known["observations"]:
-        console.print("Nothing is known yet: no sweep has been run here.")
+        out.print("Nothing is known yet: no sweep has been run here.")
         return
     for name in ("observations", "datasets"):
         table = Table("number", "state", "reason", title=name, title_justify="left", box=None, pad_edge=False)
@@ -70,12 +69,12 @@ def _show(known: dict[str, Any]) -> None:
         for item in known[name]:
             kind = f"({item['kind']})" if item["kind"] else ""
             table.add_row(str(item["number"]), f"{item['state']}{kind}", escape(item["reason"] or ""))
-        console.print(table, "")
+        out.print(table, "")
     for item in known["failed"]:
-        console.print(
+        out.print(
             f"[red]failed({item['kind']})[/red] {item['obsid']} {escape(item['name'])}, "
             f"{item['attempts']} attempts: {escape(item['reason'] or '')}"
         )
     for sweep in known["sweeps"]:
         counts = ", ".join(f"{number} {state}" for state, number in sweep["counts"].items() if number)
-        console.print(f"sweep {sweep['id']}: {counts or 'nothing found'}")
+        out.print(f"sweep {sweep['id']}: {counts or 'nothing found'}")

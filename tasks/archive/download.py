@@ -1,6 +1,5 @@
 """Download of an observation's files: verified, resumable, and never half done under a final name."""
 
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -8,43 +7,20 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
 from tasks.archive.layout import ArchiveFile, DatasetFiles, datasets, needed
 from tasks.archive.local import clear_leftovers, keep, known_sha256, part_file, require_space
 from tasks.archive.objects import Archive, open_archive
 from tasks.archive.verification import verify
 from tasks.core.errors import EnvironmentFault, Permanent, Transient
 from tasks.core.identifiers import DataClass, ObsID
+from tasks.library.call import OnProgress, Report, tell_progress
+from tasks.library.dataset import DatasetInputs
+from tasks.library.manifest import InputFile
 
 DELAYS: Final = (1.0, 4.0, 15.0)
 """Seconds between the tries of one listing or file."""
 
-OnProgress = Callable[[int, int], None]
 Result = TypeVar("Result")
-
-
-class Downloaded(BaseModel):
-    """A verified local copy.
-
-    Parameters
-    ----------
-    name : str
-        As in the archive, below the observation's folder.
-    size : int
-        Bytes.
-    sha256 : str
-        Of the content.
-    path : Path
-        Where the copy is.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    size: int
-    sha256: str
-    path: Path
 
 
 def download(
@@ -56,7 +32,7 @@ def download(
     on_progress: OnProgress,
     parallel: int = 16,
     delays: Sequence[float] = DELAYS,
-) -> tuple[Downloaded, ...]:
+) -> tuple[InputFile, ...]:
     """Have verified copies of `files` below `directory`, fetching only what is missing or has changed.
 
     A transfer that fails is tried again after each of `delays`; a copy that fails its verification is
@@ -77,6 +53,11 @@ def download(
     delays : sequence of float
         Seconds before each further try.
 
+    Returns
+    -------
+    tuple of InputFile
+        A record of each copy, in the order of `files`; the copies lie at `directory / name`.
+
     Raises
     ------
     Transient
@@ -95,15 +76,10 @@ def download(
         return file.name, _obtain(archive, obsid, file, directory, progress, delays)
 
     known |= _in_parallel(obtain, missing, parallel)
-    return tuple(
-        Downloaded(name=file.name, size=file.size, sha256=known[file.name], path=directory / file.name)
-        for file in files
-    )
+    return tuple(InputFile(name=file.name, size=file.size, sha256=known[file.name]) for file in files)
 
 
-def fetch_observation(
-    archive: str, obsid: str, directory: str, on_progress: OnProgress | None = None
-) -> dict[str, Any]:
+def fetch_observation(archive: str, obsid: str, directory: str) -> Report:
     """List an observation, choose what the native engine needs, and download it: one call of the runner.
 
     Parameters
@@ -113,14 +89,11 @@ def fetch_observation(
     obsid : str
     directory : str
         The observation's local folder.
-    on_progress : callable, optional
-        By default, lines `::progress DONE TOTAL` on standard output.
 
     Returns
     -------
-    dict
-        `{"facts": {"datasets": {dataclass: {"events", "bad_pixels", "ehk", "inputs"}}, "bytes"}}`;
-        names as in the archive, below `directory`.
+    Report
+        Facts: `datasets` (data class → `DatasetInputs`) and `bytes` (size of all files).
 
     Raises
     ------
@@ -133,26 +106,19 @@ def fetch_observation(
     with open_archive(archive) as opened:
         listing = _retried(lambda: opened.list(observation), DELAYS)
         found = datasets(observation, listing)
-        copies = download(
-            opened, observation, needed(found), Path(directory), on_progress=on_progress or _print_progress
-        )
-    return {"facts": {"datasets": _facts(found, copies), "bytes": sum(copy.size for copy in copies)}}
+        copies = download(opened, observation, needed(found), Path(directory), on_progress=tell_progress)
+    return Report(facts={"datasets": _inputs(found, copies), "bytes": sum(copy.size for copy in copies)})
 
 
-def _print_progress(done: int, total: int) -> None:
-    sys.stdout.write(f"::progress {done} {total}\n")
-    sys.stdout.flush()
-
-
-def _facts(found: Mapping[DataClass, DatasetFiles], copies: Iterable[Downloaded]) -> dict[str, Any]:
-    inputs = {copy.name: copy.model_dump(include={"name", "size", "sha256"}) for copy in copies}
+def _inputs(found: Mapping[DataClass, DatasetFiles], copies: Iterable[InputFile]) -> dict[str, Any]:
+    by_name = {copy.name: copy for copy in copies}
     return {
-        dataclass: {
-            "events": [file.name for file in dataset.events],
-            "bad_pixels": dataset.bad_pixels and dataset.bad_pixels.name,
-            "ehk": dataset.ehk and dataset.ehk.name,
-            "inputs": [inputs[file.name] for file in dataset.files],
-        }
+        dataclass: DatasetInputs(
+            events=tuple(file.name for file in dataset.events),
+            bad_pixels=dataset.bad_pixels and dataset.bad_pixels.name,
+            ehk=dataset.ehk and dataset.ehk.name,
+            inputs=tuple(by_name[file.name] for file in dataset.files),
+        ).model_dump(mode="json")
         for dataclass, dataset in found.items()
     }
 

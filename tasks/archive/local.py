@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from tasks.archive.layout import ArchiveFile
 from tasks.core.errors import EnvironmentFault
+from tasks.library.durable import sync
 
 _RECORD = ".verified.json"
 _PART = ".part"
@@ -73,11 +74,11 @@ def keep(part: Path, path: Path, file: ArchiveFile, sha256: str) -> None:
     """Make a verified `.part` file the copy at `path`, with its record; durably, the record last."""
     with part_file(_record_path(path)) as aside:
         aside.write_text(Record.of(part, file, sha256).model_dump_json())
-        _sync(part)
-        _sync(aside)
+        sync(part)
+        sync(aside)
         part.replace(path)
         aside.replace(_record_path(path))
-    _sync(path.parent)
+    sync(path.parent)
 
 
 @contextmanager
@@ -130,11 +131,3 @@ def _create_locked(path: Path) -> tuple[Path, int]:
         if os.fstat(lock).st_nlink:
             return part, lock
         os.close(lock)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,9 +7,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from tasks.core.errors import SoftwareFault
 from tasks.core.identifiers import DataClass, ObsID
-from tasks.engines.runner import OnProgress, run_call
+from tasks.engines.runner import run_call
 from tasks.engines.workplace import workplace
-from tasks.library.call import Call
+from tasks.library.call import Call, OnProgress
 from tasks.library.dataset import DatasetInputs
 from tasks.library.site import Site
 

@@ -1,6 +1,7 @@
 """Making a dataset's page: a call like any other, whose files go to the report's folder in the store."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tasks.core.identifiers import DataClass, ObsID
@@ -49,7 +50,7 @@ async def make_page(
     links = {MANIFEST: f"../../../{key}/{MANIFEST}"} if manifest else {}
     links |= {item.name: f"../../../{key}/{item.path}" for item in (manifest.products if manifest else ())}
     with workplace(site, f"{obsid}-{dataclass}-page") as directory:
-        inputs = _inputs(site, key, manifest, shown, directory)
+        inputs = await asyncio.to_thread(_inputs, site, key, manifest, shown, directory)
         call = Call(
             function="tasks.report.dataset:make_page",
             parameters={
@@ -66,11 +67,15 @@ async def make_page(
         )
         made = directory / "0"
         result = await run_call(call, made, site.log(obsid, dataclass), cores=site.cores)
-        for name in files:
-            if name in result.report.not_made:
-                site.store.delete([f"{page}/{name}"])
-            else:
-                site.store.replace(f"{page}/{name}", (made / name).read_bytes())
+        drawn = {name: made / name for name in files if name not in result.report.not_made}
+        await asyncio.to_thread(_put, site, page, files, drawn)
+
+
+def _put(site: Site, page: str, files: Sequence[str], drawn: Mapping[str, Path]) -> None:
+    """Replace the page's files; a picture that could not be drawn this time goes."""
+    for name, path in drawn.items():
+        site.store.replace(f"{page}/{name}", path.read_bytes())
+    site.store.delete(f"{page}/{name}" for name in files if name not in drawn)
 
 
 def _inputs(

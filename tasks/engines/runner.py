@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TextIO
@@ -23,16 +23,13 @@ from tasks.core import errors
 from tasks.core.errors import EnvironmentFault, GaveUp, SoftwareFault, Transient
 from tasks.engines.check import check_outputs
 from tasks.engines.child import CALL_FILE, REPORT_FILE
-from tasks.library.call import Call, Report
+from tasks.library.call import PROGRESS, Call, OnProgress, Report
 
-PROGRESS = "::progress "
 _LAST_LINES = 5
 _LONGEST_LINE = 300
 _SECONDS_TO_DIE = 5.0
 _SECONDS_TO_DRAIN = 2.0
 _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
-
-OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """A call is data: what to run, on what, and what must come out."""
 
+import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -7,6 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks.xtend.cautions import Caution
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=255)]
+OnProgress = Callable[[int, int], None]
+"""Hears how far something is: done, and in all."""
+PROGRESS = "::progress "
+"""What a line of a call's output begins with that says how far it is: `::progress DONE TOTAL`."""
 
 
 class Call(BaseModel):
@@ -57,3 +63,9 @@ class Report(BaseModel):
     cautions: tuple[Caution, ...] = ()
     file_cautions: dict[str, tuple[Caution, ...]] = {}
     not_made: dict[str, str] = {}
+
+
+def tell_progress(done: int, total: int) -> None:
+    """Say from inside a call how far it is."""
+    sys.stdout.write(f"{PROGRESS}{done} {total}\n")
+    sys.stdout.flush()

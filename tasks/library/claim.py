@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ from tasks.library.leases import Lease
 from tasks.library.site import Site
 
 _RENEWALS_PER_LEASE = 4
+# Not the event loop's own threads: uploads may keep all of these busy for longer than a lease lasts.
+_HEART = ThreadPoolExecutor(1, thread_name_prefix="heartbeat")
 
 
 @dataclass
@@ -83,11 +86,12 @@ def _holding(claimed: Claim) -> Iterator[None]:
 
 async def _keep_alive(claimed: Claim, seconds: float) -> None:
     """Renew until cancelled; a lease that is lost stays lost, and `confirm` says so."""
+    loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(seconds / _RENEWALS_PER_LEASE)
         # A database that stumbles once leaves time for the next renewal.
         with contextlib.suppress(EnvironmentFault):
             try:
-                await asyncio.to_thread(leases.renew, claimed.site.ledger, claimed.lease, seconds)
+                await loop.run_in_executor(_HEART, leases.renew, claimed.site.ledger, claimed.lease, seconds)
             except LeaseLost:
                 return

@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from tasks.core.errors import EnvironmentFault, SoftwareFault, Transient
+from tasks.library.durable import sync, write_durably
 from tasks.library.keys import check_key
 
 _PARTIAL = ".partial"
@@ -46,14 +47,14 @@ class DirectoryStore:
         """Put this in place of whatever stands under the key: whole or not at all."""
         path = self._path(key)
         with self._faults("written"), self._partial() as partial:
-            _write(partial, content)
+            write_durably(partial, content)
             self._rename(partial, path)
 
     def swap(self, key: str, old: bytes | None, new: bytes) -> bool:
         """As `replace`, but only while `old` (None: nothing) stands there."""
         path = self._path(key)
         with self._faults("written"), self._partial() as partial:
-            _write(partial, new)
+            write_durably(partial, new)
             if old is None:
                 return self._add(partial, path)
             # Looked at last, so that next to nothing lies between the look and the rename.
@@ -141,7 +142,7 @@ class DirectoryStore:
 
     def _put(self, local: Path, path: Path) -> bool:
         if local.stat().st_nlink == 1:  # a file with more names could be changed through one of them
-            _sync(local)
+            sync(local)
             try:
                 return self._link(local, path)
             except OSError as exc:
@@ -149,7 +150,7 @@ class DirectoryStore:
                     raise
         with self._partial() as partial:
             shutil.copyfile(local, partial)
-            _sync(partial)
+            sync(partial)
             return self._add(partial, path)
 
     def _add(self, partial: Path, path: Path) -> bool:
@@ -171,37 +172,21 @@ class DirectoryStore:
             path.hardlink_to(source)
         except FileExistsError:
             return False
-        _sync(path.parent)
+        sync(path.parent)
         return True
 
     def _rename(self, source: Path, path: Path) -> None:
         self._make_folder(path.parent)
         source.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
 
     def _make_folder(self, folder: Path) -> None:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             for parent in folder.parents:
-                _sync(parent)
+                sync(parent)
                 if parent == self.root:
                     break
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(path: Path) -> None:
-    """Have a file's content, or a folder's names, survive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _scan(top: str, prefix: str) -> Iterator[tuple[str, int]]:

@@ -10,7 +10,6 @@ A folder that holds such files is not used again (the next one ends in `-2`), so
 one writer: one who lost the lease and comes back late takes away what it added itself, and nothing else.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pydantic_core import from_json
 
 from tasks.core.errors import EnvironmentFault, LeaseLost, SoftwareFault, Transient, XtendflowError
 from tasks.core.identifiers import DataClass, ObsID
+from tasks.library.fingerprint import file_sha256
 from tasks.library.keys import DAMAGED_MANIFEST, MANIFEST, PREVIOUS_MANIFEST
 from tasks.library.manifest import SCHEMA, Manifest, Product, ProductSpec, Step
 from tasks.library.store import Store
@@ -227,13 +227,11 @@ def _free_folder(name: str, taken: set[str], files: set[str]) -> str:
 
 
 def _product(item: NewProduct, folder: str) -> Product:
-    with item.file.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Product(
         **item.spec.model_dump(),
         path=f"{folder}/{item.spec.name}",
         size=item.file.stat().st_size,
-        sha256=digest,
+        sha256=file_sha256(item.file),
         fingerprint=item.fingerprint,
         cautions=item.cautions,
     )

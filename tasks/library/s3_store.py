@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from tasks.core.errors import EnvironmentFault, SoftwareFault, Transient
+from tasks.library.fingerprint import file_sha256
 from tasks.library.keys import check_key
 
 _DELETED_AT_ONCE = 1000
@@ -104,7 +105,7 @@ class S3Store:
     def local(self, key: str, directory: Path, sha256: str) -> Path:
         """A verified copy in `directory`, which is taken as it is when it stands there already."""
         path = directory / Path(check_key(key)).name
-        if path.is_file() and _sha256(path) == sha256:
+        if path.is_file() and file_sha256(path) == sha256:
             return path
         directory.mkdir(parents=True, exist_ok=True)
         partial = directory / f".{uuid4().hex}"
@@ -114,7 +115,7 @@ class S3Store:
                     self._files.get_file(self._path(key), str(partial))
                 except FileNotFoundError as exc:
                     raise Transient(f"{self.url(key)} is gone from the store") from exc
-            if _sha256(partial) != sha256:
+            if file_sha256(partial) != sha256:
                 raise Transient(f"{self.url(key)} arrived with another content than its manifest says")
             return partial.replace(path)
         finally:
@@ -196,11 +197,6 @@ def _refused(error: OSError) -> bool:
     """Whether the server says that the condition of a write does not hold."""
     answer = getattr(error.__cause__, "response", {})
     return isinstance(error, FileExistsError) or answer.get("Error", {}).get("Code") in _REFUSED
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _md5(path: Path) -> str:

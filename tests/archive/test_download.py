@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from tasks.archive.download import Downloaded, download, fetch_observation
+from tasks.archive.download import download, fetch_observation
 from tasks.archive.layout import datasets, needed
 from tasks.archive.local import clear_leftovers, part_file
 from tasks.archive.objects import open_archive
 from tasks.archive.objects.s3 import S3Archive
 from tasks.core.errors import EnvironmentFault, NoData, Permanent, Proprietary, Transient
 from tasks.core.identifiers import ObsID
+from tasks.library.manifest import InputFile
 
 OBSID = ObsID("300049010")
 EVENTS = f"xtend/event_cl/xa{OBSID}xtd_p031100010_cl.evt.gz"
@@ -25,7 +26,7 @@ AT_ONCE = (0.0, 0.0, 0.0)
 FETCH = "import sys; from tasks.archive.download import fetch_observation; fetch_observation(*sys.argv[1:])"
 
 
-def run(place: Any, to: Path, *, progress: list[tuple[int, int]] | None = None) -> tuple[Downloaded, ...]:
+def run(place: Any, to: Path, *, progress: list[tuple[int, int]] | None = None) -> tuple[InputFile, ...]:
     """List, choose, download: at once, without waiting between tries."""
     told = [] if progress is None else progress
     with open_archive(place.url) as archive:
@@ -62,8 +63,7 @@ def test_what_is_needed_comes_verified(place: Any, content: Any, tmp_path: Path)
     for copy in copies:
         data = content[copy.name]
         assert (copy.size, copy.sha256) == (len(data), hashlib.sha256(data).hexdigest())
-        assert copy.path == tmp_path / "here" / copy.name
-        assert copy.path.read_bytes() == data
+        assert (tmp_path / "here" / copy.name).read_bytes() == data
     assert strays(tmp_path / "here") == []
     total = sum(copy.size for copy in copies)
     assert progress[0] == (0, total)
@@ -73,12 +73,12 @@ def test_what_is_needed_comes_verified(place: Any, content: Any, tmp_path: Path)
 
 def test_a_second_run_fetches_nothing(place: Any, tmp_path: Path) -> None:
     first = run(place, tmp_path)
-    before = {copy.path: copy.path.stat().st_mtime_ns for copy in first}
+    before = {copy.name: (tmp_path / copy.name).stat().st_mtime_ns for copy in first}
     if place.server:
         place.server.requests.clear()
     progress: list[tuple[int, int]] = []
     assert run(place, tmp_path, progress=progress) == first
-    assert {copy.path: copy.path.stat().st_mtime_ns for copy in first} == before
+    assert {copy.name: (tmp_path / copy.name).stat().st_mtime_ns for copy in first} == before
     assert progress == [(sum(copy.size for copy in first),) * 2]
     assert place.server is None or place.server.gets(".gz") == 0
 
@@ -279,7 +279,7 @@ def test_two_processes_at_once_end_with_the_same_whole_files(web: Any, content: 
         done, total = map(int, lines[-1].split()[1:])
         assert done == total > 0
     for copy in run(web, tmp_path):
-        assert copy.path.read_bytes() == content[copy.name]
+        assert (tmp_path / copy.name).read_bytes() == content[copy.name]
     assert strays(tmp_path) == []
 
 
@@ -303,9 +303,8 @@ def test_a_killed_download_leaves_nothing_that_looks_complete(web: Any, content:
 
 
 def test_an_observation_is_fetched_and_described(place: Any, content: Any, tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    report = fetch_observation(place.url, OBSID, str(tmp_path), lambda *state: told.append(state))
-    facts = report["facts"]
+    report = fetch_observation(place.url, OBSID, str(tmp_path))
+    facts = report.facts
     assert facts["datasets"]["31100010"]["events"] == [EVENTS, SECOND]
     other = facts["datasets"]["32000010"]
     assert other["bad_pixels"] == f"xtend/event_uf/xa{OBSID}xtd_p032000010.bimg.gz"
@@ -314,18 +313,18 @@ def test_an_observation_is_fetched_and_described(place: Any, content: Any, tmp_p
     for one in other["inputs"]:
         data = content[one["name"]]
         assert one == {"name": one["name"], "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    assert (facts["bytes"],) * 2 == told[-1]
+    assert facts["bytes"] == sum(path.stat().st_size for path in tmp_path.rglob("*") if path.suffix == ".gz")
 
 
 def test_a_missing_companion_is_null(directory_place: Any, content: Any, tmp_path: Path) -> None:
     directory_place.fill({EVENTS: content[EVENTS]})
-    report = fetch_observation(directory_place.url, OBSID, str(tmp_path / "here"), lambda *_: None)
-    dataset = report["facts"]["datasets"]["31100010"]
+    report = fetch_observation(directory_place.url, OBSID, str(tmp_path / "here"))
+    dataset = report.facts["datasets"]["31100010"]
     assert (dataset["bad_pixels"], dataset["ehk"]) == (None, None)
-    assert report["facts"]["bytes"] == len(content[EVENTS])
+    assert report.facts["bytes"] == len(content[EVENTS])
 
 
-def test_progress_is_printed_by_default(
+def test_progress_is_printed(
     directory_place: Any, content: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     directory_place.fill({EVENTS: content[EVENTS]})

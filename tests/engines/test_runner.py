@@ -252,7 +252,7 @@ def test_a_child_may_close_its_output_and_go_on(run, tmp_path):
 
 
 def test_floods_reach_the_log_and_not_the_message(run, tmp_path):
-    with pytest.raises(SoftwareFault, match=r"ZeroDivisionError: after the flood$") as caught:
+    with pytest.raises(SoftwareFault, match=r"broke off: .*xEND$") as caught:
         run("flood", lines=100_000, length=5_000_000)
     assert len(str(caught.value)) < 2000
     log = (tmp_path / "logs" / "log").read_text()

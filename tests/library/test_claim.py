@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import Context
@@ -138,6 +139,23 @@ def test_heartbeats_survive_a_database_that_stumbles(site, monkeypatch):
         async with claim(site, FIRST):
             before = expiry(site)
             await until(lambda: expiry(site) > before)
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("fast")
+def test_heartbeats_need_no_thread_that_others_keep_busy(site):
+    over = threading.Event()
+
+    async def main() -> None:
+        async with claim(site, FIRST):
+            busy = [asyncio.ensure_future(asyncio.to_thread(over.wait, 20)) for _ in range(64)]
+            before = expiry(site)
+            try:
+                await until(lambda: expiry(site) > before)
+            finally:
+                over.set()
+            await asyncio.gather(*busy)
 
     asyncio.run(main())
 

@@ -11,8 +11,6 @@ from tasks.library.fingerprint import fingerprint
 MJD_EPOCH: Final = date(1858, 11, 17)
 TARGET_RADIUS: Final = 15.0
 """Search radius in arcmin that finds the observations of a target."""
-FIELD_RADIUS: Final = 34.0
-"""Search radius in arcmin that finds every observation whose field of view may hold a position."""
 
 Position = tuple[float, float]
 """RA and Dec in degrees (ICRS)."""
@@ -47,7 +45,7 @@ class Observation(BaseModel):
         Start as modified Julian date (UTC); for a planned observation it may be missing.
     exposure : float
         Exposure of Xtend in seconds; 0 where it was not used or nothing is observed yet.
-    subject_category, status : str
+    status : str
         As the catalogue says.
     public_date : float, optional
         Modified Julian date of the release, sentinels included: see `public.release`.
@@ -55,8 +53,6 @@ class Observation(BaseModel):
         What the catalogue claims; the archive's listing decides.
     odd_dataclasses : tuple of str
         Claims that are no data class.
-    modes : tuple of str
-        Observing modes of Xtend.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -67,12 +63,10 @@ class Observation(BaseModel):
     dec: float | None = None
     start_mjd: float | None = None
     exposure: float = 0.0
-    subject_category: str = ""
     status: str = ""
     public_date: float | None = None
     dataclasses: tuple[DataClass, ...] = ()
     odd_dataclasses: tuple[str, ...] = ()
-    modes: tuple[str, ...] = ()
 
     @property
     def position(self) -> Position | None:

@@ -15,13 +15,10 @@ COLUMNS: Final = (
     "dec",
     "time",
     "xtd_expo",
-    "subject_category",
     "status",
     "public_date",
     "xtd_dataclas1",
     "xtd_dataclas2",
-    "xtd_datamode1",
-    "xtd_datamode2",
 )
 """Columns of `xrismmastr` that a catalogue must have."""
 
@@ -78,12 +75,10 @@ def _observation(row: Mapping[str, Any]) -> Observation:
         dec=_number(row, "dec"),
         start_mjd=start if start else None,
         exposure=_number(row, "xtd_expo") or 0.0,
-        subject_category=_text(row["subject_category"]),
         status=_text(row["status"]),
         public_date=_number(row, "public_date"),
         dataclasses=tuple(DataClass(claim) for claim in claims if _is_dataclass(claim)),
         odd_dataclasses=tuple(claim for claim in claims if not _is_dataclass(claim)),
-        modes=tuple(text for text in (_text(row["xtd_datamode1"]), _text(row["xtd_datamode2"])) if text),
     )
 
 

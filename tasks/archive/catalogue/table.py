@@ -37,12 +37,9 @@ class TableCatalogue:
     ----------
     path : Path
         An `.ecsv`, `.csv`, `.fits` or `.vot` file.
-    online : bool
-        Whether target names that neither this table nor the bundled one knows are looked up in Sesame.
     """
 
     path: Path
-    online: bool = False
 
     def find(self, query: Query) -> tuple[Observation, ...]:
         """Every observation that the query wants, sorted by ObsID, each once.
@@ -52,8 +49,6 @@ class TableCatalogue:
         BadInput
             When the table cannot be read, lacks a column or holds a row that is no observation, or when
             the target's name is not known.
-        EnvironmentFault
-            When Sesame is needed and cannot be asked.
         """
         observations = self._read()
         return unique(select(located(query, lambda name: self._resolve(name, observations)), observations))
@@ -63,7 +58,7 @@ class TableCatalogue:
         for found in observations:
             if found.position is not None and name_key(found.name) == name_key(name):
                 return found.position
-        return resolve(name, online=self.online)
+        return resolve(name, online=False)
 
     def _read(self) -> list[Observation]:
         table = _read_table(self.path)

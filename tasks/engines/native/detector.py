@@ -46,7 +46,6 @@ def read_bad_pixels(path: Path) -> NDArray[np.int8]:
     return flags.astype(np.int8)
 
 
-def live_mask(flags: NDArray[np.int8], mask_calibration: bool = True) -> NDArray[np.bool_]:
-    """Which DET pixels collect exposure; those of the calibration sources only when they are not masked."""
-    live = (GOOD,) if mask_calibration else (GOOD, CALIBRATION)
-    return np.isin(flags, live)
+def live_mask(flags: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Which DET pixels collect exposure; those of the calibration sources count as if they did not."""
+    return flags == GOOD

@@ -73,15 +73,6 @@ class Gti:
         """The same intervals, later by so many seconds."""
         return Gti(self.start + seconds, self.stop + seconds)
 
-    def __or__(self, other: "Gti") -> "Gti":
-        return union((self, other))
-
-    def __and__(self, other: "Gti") -> "Gti":
-        bounds = np.unique(np.concatenate((self.start, self.stop, other.start, other.stop)))
-        middle = bounds[:-1] + np.diff(bounds) / 2
-        both = self.contains(middle) & other.contains(middle)
-        return Gti.merged(bounds[:-1][both], bounds[1:][both])
-
 
 def union(parts: Sequence[Gti]) -> Gti:
     """Everything that is good in one of the lists."""

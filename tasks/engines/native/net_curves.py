@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -12,8 +12,6 @@ from tasks.engines.native.files import column, read_hdus
 from tasks.engines.native.headers import write_product
 from tasks.engines.native.keywords import figure
 from tasks.xtend.geometry import Floats
-
-ErrorMode = Literal[1, 2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +34,7 @@ class Curve:
     width: float
 
 
-def net(source: Curve, background: Curve, scale: float, error_mode: ErrorMode = 2) -> tuple[Floats, Floats]:
+def net(source: Curve, background: Curve, scale: float) -> tuple[Floats, Floats]:
     """Rate and error of source − scale × background in the source's bins.
 
     Parameters
@@ -45,13 +43,12 @@ def net(source: Curve, background: Curve, scale: float, error_mode: ErrorMode = 
         Bins of the background may be longer; each source bin takes the one that holds its centre.
     scale : float
         Area of the source over that of the background.
-    error_mode : {2, 1}
-        2: Gaussian, √(σ_s² + (scale·σ_b)²). 1: lcmath's default, √(σ_s² + scale·σ_b²).
 
     Returns
     -------
     rate, error : ndarray, shape (n,)
-        NaN where the background has no bin.
+        NaN where the background has no bin. Errors are Gaussian, √(σ_s² + (scale·σ_b)²): err_mode 2 of
+        lcmath.
 
     Raises
     ------
@@ -63,8 +60,7 @@ def net(source: Curve, background: Curve, scale: float, error_mode: ErrorMode = 
             f"background bins of {background.width:g} s are shorter than source bins of {source.width:g} s"
         )
     rate, error = _at(source.time, background)
-    weight = scale**2 if error_mode == 2 else scale
-    return source.rate - scale * rate, np.sqrt(source.error**2 + weight * error**2)
+    return source.rate - scale * rate, np.hypot(source.error, scale * error)
 
 
 def backscal(spectrum: Path) -> float:
@@ -91,7 +87,6 @@ def write_net_curve(
     source_spectrum: Path,
     background_spectrum: Path,
     recipe: str,
-    error_mode: ErrorMode = 2,
 ) -> None:
     """Write the net curve of two light curves, scaled by the BACKSCAL of two spectra.
 
@@ -106,7 +101,7 @@ def write_net_curve(
     hdus = read_hdus(source)
     table = _rate_table(hdus, source)
     (other,) = read_hdus(background, ["RATE"])
-    rate, error = net(_curve(table, source), _curve(other, background), scale, error_mode)
+    rate, error = net(_curve(table, source), _curve(other, background), scale)
     table.data["RATE"], table.data["ERROR"] = rate, error
     corrected = any("DEADC" in hdu.header for hdu in (table, other))
     table.header["HDUCLAS2"] = ("NET", "background subtracted")
@@ -114,7 +109,7 @@ def write_net_curve(
     table.header["DEADAPP"] = (corrected, "dead time corrected")
     table.header["VIGNAPP"] = (False, "vignetting corrected")
     table.header["BSCRATIO"] = (scale, "factor on the background: ratio of BACKSCAL")
-    table.header["ERRMODE"] = (error_mode, "errors: 2 Gaussian, 1 linear in the factor")
+    table.header["ERRMODE"] = (2, "errors: Gaussian, as err_mode 2 of lcmath")
     said = [
         f"net light curve: {source.name} - {scale:.9g} x {background.name}; the factor is BACKSCAL of "
         f"{source_spectrum.name} / {background_spectrum.name}"

@@ -144,6 +144,7 @@ def _text(
     return "\n".join(lines) + "\n"
 
 
+# The regions package would write sizes without a unit, which HEASoft takes as pixels, and no exclusions.
 def _line(frame: Frame, nominal: Nominal, circle: Circle) -> str:
     if frame == "physical":
         return f"circle({circle.x:.4f},{circle.y:.4f},{circle.radius:.4f})"

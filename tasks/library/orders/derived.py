@@ -64,13 +64,17 @@ def _net_curves(make: Maker, manifest: Manifest) -> Iterator[Wanted | NotMade]:
         yield make.refuse(Kind.LIGHT_CURVE, Role.NET, why)
         return
     for curve in manifest.find(Kind.LIGHT_CURVE, Role.SOURCE):
-        band = Band.parse(curve.entry["band"])
+        name = curve_name(make.dataset, manifest, Band.parse(curve.entry["band"]), Role.NET)
+        background = hashes(manifest, Kind.LIGHT_CURVE, Role.BACKGROUND, band=curve.entry["band"])
+        if not background:
+            yield make.refuse(Kind.LIGHT_CURVE, Role.NET, "there is no background light curve", name)
+            continue
         yield make.want(
             Kind.LIGHT_CURVE,
             Role.NET,
-            curve_name(make.dataset, manifest, band, Role.NET),
+            name,
             curve.fingerprint,
-            *hashes(manifest, Kind.LIGHT_CURVE, Role.BACKGROUND, band=curve.entry["band"]),
+            *background,
             *spectra[0],
             *spectra[1],
             entry=curve.entry,

@@ -65,7 +65,7 @@ def read_shapes(path: Path, unbinned: WCS, binning: int) -> Shapes:
 
 
 def _on_image(shape: PixelShape, binning: int) -> PixelRegion:
-    """The outline with 0-based pixel positions of an image whose first pixel holds SKY pixels 1 to binning."""
+    """The outline in 0-based pixels of an image whose first pixel holds SKY pixels 1 to `binning`."""
     x, y = ((np.array(values) - (1 + binning) / 2) / binning for values in (shape.x, shape.y))
     if shape.kind == "polygon":
         return PolygonPixelRegion(PixCoord(x, y))

@@ -25,13 +25,10 @@ TYPES = {
     "dec": float,
     "time": float,
     "xtd_expo": float,
-    "subject_category": str,
     "status": str,
     "public_date": int,
     "xtd_dataclas1": str,
     "xtd_dataclas2": str,
-    "xtd_datamode1": str,
-    "xtd_datamode2": str,
 }
 HTML = b"<html><head><title>Maintenance</title></head><body><p>We are <b>down<br></p></body></html>"
 XHTML = b"<html><head><title>Maintenance</title></head><body><p>We are down</p></body></html>"
@@ -46,13 +43,10 @@ def _row(number: int = 1, **changes: Any) -> dict[str, Any]:
         "dec": -69.64,
         "time": 60300.5,
         "xtd_expo": 12000.0,
-        "subject_category": "Supernova Remnants",
         "status": "archived",
         "public_date": 60700,
         "xtd_dataclas1": "30000010  ",
         "xtd_dataclas2": "        ",
-        "xtd_datamode1": "WINDOW1 ",
-        "xtd_datamode2": None,
     }
     return plain | changes
 

@@ -50,7 +50,7 @@ def rows(row: Any) -> list[dict[str, Any]]:
         row(
             3,
             obsid="900001010",
-            **(EMPTY | {"public_date": 88068, "xtd_dataclas1": None, "xtd_datamode1": None}),
+            **(EMPTY | {"public_date": 88068, "xtd_dataclas1": None}),
         ),
     ]
 
@@ -67,7 +67,7 @@ def test_every_format_says_the_same(path: Path) -> None:
     assert first.obsid == "000128000"
     assert first.dataclasses == ("31100010", "32000010")
     assert (first.ra, first.dec, first.start_mjd, first.exposure) == (81.26, -69.64, 60300.5, 12000.0)
-    assert (first.public_date, first.status, first.modes) == (60700.0, "archived", ("WINDOW1",))
+    assert (first.public_date, first.status) == (60700.0, "archived")
     assert second.dataclasses == ("31e00010",)
     assert second.odd_dataclasses == ("x",)
     assert (future.name, future.position, future.start_mjd, future.exposure) == ("", None, None, 0.0)

@@ -84,8 +84,8 @@ def close_output(name: str) -> None:
 
 def flood(lines: int, length: int) -> None:
     sys.stdout.writelines(f"line {number}\n" for number in range(lines))
-    say("x" * length)
-    raise ZeroDivisionError("after the flood")
+    say("x" * length + "END")
+    os._exit(1)
 
 
 def print_raw(content: list[int]) -> None:

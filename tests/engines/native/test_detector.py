@@ -14,12 +14,11 @@ def write(path, flags):
     return path
 
 
-def test_only_good_pixels_are_live_unless_calibration_sources_are_wanted(tmp_path):
+def test_only_good_pixels_are_live(tmp_path):
     flags = np.full((DET_SIZE, DET_SIZE), -1, np.int16)
     flags[0, :3] = (0, 1, 2)
     read = read_bad_pixels(write(tmp_path / "x.bimg", flags))
     assert live_mask(read)[0, :4].tolist() == [True, False, False, False]
-    assert live_mask(read, mask_calibration=False)[0, :4].tolist() == [True, True, False, False]
     assert live_mask(read).sum() == 1
 
 

@@ -135,6 +135,10 @@ VARIANTS: dict[str, tuple[dict[str, Any], Lacks]] = {
     "no background": ({}, lambda wanted: wanted.spec.role == Role.BACKGROUND),
     "no source": ({}, lambda wanted: wanted.spec.role == Role.SOURCE),
     "no region": ({}, lambda wanted: wanted.spec.kind == Kind.REGION),
+    "no background curve": (
+        {},
+        lambda wanted: (wanted.spec.kind, wanted.spec.role) == (Kind.LIGHT_CURVE, Role.BACKGROUND),
+    ),
     "no source spectrum": (
         {},
         lambda wanted: (wanted.spec.kind, wanted.spec.role) == (Kind.SPECTRUM, Role.SOURCE),

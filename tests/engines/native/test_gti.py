@@ -29,17 +29,20 @@ def test_merging_keeps_the_union(pairs: list[tuple[float, float]]) -> None:
 
 @settings(deadline=None)
 @given(intervals, intervals)
-def test_and_or_are_set_operations(one: Gti, other: Gti) -> None:
-    assert np.array_equal((one & other).contains(POINTS), one.contains(POINTS) & other.contains(POINTS))
-    assert np.array_equal((one | other).contains(POINTS), one.contains(POINTS) | other.contains(POINTS))
-    assert (one & other).total + (one | other).total == pytest.approx(one.total + other.total)
+def test_a_union_holds_what_either_holds(one: Gti, other: Gti) -> None:
+    both = union((one, other))
+    assert np.array_equal(both.contains(POINTS), one.contains(POINTS) | other.contains(POINTS))
+    assert max(one.total, other.total) <= both.total <= one.total + other.total
 
 
 @settings(deadline=None)
 @given(intervals, st.lists(whole, min_size=2, max_size=20, unique=True))
 def test_overlap_is_the_good_time_of_each_bin(gti: Gti, edges: list[float]) -> None:
     bounds = np.sort(np.array(edges))
-    expected = [(gti & Gti.merged([a], [b])).total for a, b in pairwise(bounds)]
+    expected = [
+        np.clip(np.minimum(gti.stop, b) - np.maximum(gti.start, a), 0, None).sum()
+        for a, b in pairwise(bounds)
+    ]
     assert np.allclose(gti.overlap(bounds), expected, atol=1e-9)
 
 

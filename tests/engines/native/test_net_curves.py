@@ -57,7 +57,6 @@ def test_areas_of_equal_size_subtract_and_errors_add_in_squares(rates, scale):
     rate, error = net(source, background, scale)
     assert rate + scale * background.rate == pytest.approx(source.rate, rel=1e-9, abs=1e-9)
     assert error**2 == pytest.approx(source.error**2 + (scale * background.error) ** 2, rel=1e-9, abs=1e-12)
-    assert net(source, background, 1.0, 1)[1] == pytest.approx(net(source, background, 1.0, 2)[1])
 
 
 def test_a_bin_without_background_is_blank():
@@ -119,14 +118,12 @@ def test_files_that_are_no_light_curves_are_told(tmp_path):
 
 
 @needs_reference
-@pytest.mark.parametrize("mode", [1, 2])
 @pytest.mark.parametrize("band", ["0.6_2.0", "2.0_6.0", "6.0_10.0"])
-def test_curves_agree_with_lcmath(tmp_path, mode, band):
+def test_curves_agree_with_lcmath(tmp_path, band):
     spectra = write_spectrum(tmp_path / "s.pha", 0.4321), write_spectrum(tmp_path / "b.pha", 1.0)
     curves = ALPHA / f"lc_src_en{band}_200s.fits.gz", ALPHA / f"lc_back_en{band}_200s.fits.gz"
-    write_net_curve(tmp_path / "n.lc", *curves, *spectra, "none", mode)
-    ours, theirs = tmp_path / "n.lc", ALPHA / f"lc_net_en{band}_errmode{mode}.fits.gz"
-    assert_same(ours, theirs)
+    write_net_curve(tmp_path / "n.lc", *curves, *spectra, "none")
+    assert_same(tmp_path / "n.lc", ALPHA / f"lc_net_en{band}_errmode2.fits.gz")
 
 
 @needs_reference

@@ -235,6 +235,36 @@ def test_a_spectrum_that_tells_no_area_leaves_no_net_curve(dataset, done):
     ]
 
 
+def test_without_a_background_curve_there_is_no_net_curve(dataset, done):
+    manifest = done(dataset(), refusing(Kind.LIGHT_CURVE, Role.BACKGROUND))
+    assert not manifest.find(Kind.LIGHT_CURVE, Role.NET)
+    refused = [item for item in manifest.not_made if item.role == Role.NET]
+    assert {item.why for item in refused} == {"there is no background light curve"}
+    assert len({item.name for item in refused}) == 2
+
+
+@pytest.mark.parametrize("kind", [Kind.LIGHT_CURVE, Kind.SPECTRUM])
+@pytest.mark.parametrize("role", [Role.SOURCE, Role.BACKGROUND])
+def test_a_net_curve_depends_on_both_curves_and_both_spectra(dataset, done, kind, role):
+    manifest = done(dataset())
+    other = manifest.model_copy(
+        update={
+            "products": tuple(
+                item.model_copy(update={"fingerprint": "0" * 64})
+                if (item.kind, item.role) == (kind, role)
+                else item
+                for item in manifest.products
+            )
+        }
+    )
+    before, after = (
+        {item.fingerprint for item in order(Step.DERIVED, dataset(), given).wanted if item.spec.role == "net"}
+        for given in (manifest, other)
+    )
+    assert len(after) == 2
+    assert not before & after
+
+
 def test_low_energies_carry_a_caution_and_give_no_rates(dataset, done):
     manifest = done(dataset(recipe={"images": {"bands": ("0.3-2", "0.4-2", "0.5-2", "0.6-2")}}))
     severities = {

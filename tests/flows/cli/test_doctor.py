@@ -1,0 +1,101 @@
+"""`xtendflow doctor`: what is there, and what to do about what is not."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def findings(xtendflow):
+    def look(status: int = 0) -> dict[str, dict[str, str]]:
+        ended = xtendflow("doctor", "--json")
+        assert ended.status == status, ended
+        # Scripts get the findings whatever they are.
+        return {item["what"]: item for item in json.loads(ended.out)}
+
+    return look
+
+
+@pytest.fixture
+def heasoft(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Something that looks like HEASoft with its Python interface and CALDB."""
+    root = tmp_path / "heasoft [6.36]"
+    tool = root / "bin" / "fversion"
+    tool.parent.mkdir(parents=True)
+    tool.write_text("#!/bin/sh\necho 'HEASoft V6.36'\n")
+    tool.chmod(0o755)
+    package = root / "lib" / "heasoftpy"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise SystemExit('it must not be imported')\n__version__ = '1.5'")
+    monkeypatch.syspath_prepend(str(package.parent))
+    monkeypatch.setenv("HEADAS", str(root))
+    monkeypatch.setenv("CALDB", "/caldb")
+    return root
+
+
+def test_on_a_bare_machine_nothing_is_broken(findings):
+    found = findings()
+    absent = {what for what, item in found.items() if item["verdict"] == "absent"}
+    assert {"HEASoft", "heasoftpy", "CALDB", "Prefect server", "Store", "Ledger"} <= absent
+    assert all(item["advice"] for item in found.values() if item["verdict"] == "absent")
+    assert {what for what, item in found.items() if item["verdict"] == "broken"} == set()
+    assert {"Python", "Disk", "Archive"} <= set(found)
+    assert "comes with HEASoft" in found["heasoftpy"]["advice"]
+
+
+def test_it_writes_nothing(xtendflow):
+    ended = xtendflow("doctor")
+    assert (ended.status, ended.written) == (0, ())
+    for told in ("HEADAS is not set", "lease_seconds", "sweep-data/store"):
+        assert told in " ".join(ended.out.split())
+
+
+def test_with_heasoft(findings, xtendflow, heasoft):
+    found = findings()
+    assert found["HEASoft"] == {
+        "what": "HEASoft", "verdict": "good", "detail": f"6.36 at {heasoft}", "advice": ""
+    }  # fmt: skip
+    assert (found["heasoftpy"]["verdict"], found["heasoftpy"]["detail"]) == ("good", "1.5")
+    assert (found["CALDB"]["verdict"], found["CALDB"]["detail"]) == ("good", "/caldb")
+    assert f"6.36 at {heasoft}" in xtendflow("doctor").out
+
+
+def test_headas_that_is_no_directory(findings, monkeypatch):
+    monkeypatch.setenv("HEADAS", "/nowhere/at/all")
+    assert findings()["HEASoft"]["verdict"] == "absent"
+    assert "/nowhere/at/all" in findings()["HEASoft"]["detail"]
+
+
+def test_a_server_that_does_not_answer(findings, xtendflow, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    assert findings(3)["Prefect server"]["verdict"] == "broken"
+    ended = xtendflow("doctor")
+    assert ended.err == "xtendflow: not ready: Prefect server\n"
+
+
+def test_a_store_that_cannot_be_written(findings, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setenv("XTENDFLOW_STORE", str(tmp_path / "file"))
+    assert findings(3)["Store"]["verdict"] == "broken"
+    monkeypatch.setenv("XTENDFLOW_STORE", str(tmp_path / "folder"))
+    assert findings()["Store"]["verdict"] == "good"
+    monkeypatch.setenv("XTENDFLOW_STORE", "ftp://host/store")
+    assert findings(3)["Store"]["verdict"] == "broken"
+
+
+@pytest.mark.parametrize(
+    "ledger", ["nonsense", "mysql://somebody:secret@host/x", "postgresql://somebody:secret@127.0.0.1:9/x"]
+)
+def test_a_ledger_that_cannot_be_used(findings, xtendflow, monkeypatch, ledger):
+    monkeypatch.setenv("XTENDFLOW_LEDGER", ledger)
+    assert findings(3)["Ledger"]["verdict"] == "broken"
+    ended = xtendflow("doctor")
+    assert "secret" not in ended.out + ended.err
+
+
+def test_after_a_sweep_store_and_ledger_are_good(findings, swept):
+    found = findings()
+    assert (found["Store"]["verdict"], found["Ledger"]["verdict"]) == ("good", "good")
+    assert str(swept) in found["Ledger"]["detail"]

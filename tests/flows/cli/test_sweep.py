@@ -1,0 +1,148 @@
+"""What `xtendflow sweep` refuses before anything is started or written; ../test_sweep.py runs it."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from flows.cli import sweep as module
+from tasks.archive.catalogue.interface import Query
+
+
+@pytest.fixture
+def places(archive: Path) -> tuple[str, ...]:
+    return ("--archive", str(archive), "--catalogue", str(archive / "xrismmastr.ecsv"))
+
+
+@pytest.fixture
+def asked(xtendflow, places, monkeypatch) -> Callable[..., Query]:
+    """The query that a command line comes to; nothing is run."""
+    orders = []
+    monkeypatch.setattr(module, "_run", lambda settings, order, keep: orders.append(order) or 0)
+
+    def query(*words: object) -> Query:
+        ended = xtendflow("sweep", *places, *words)
+        assert (ended.status, ended.err) == (0, "")
+        return Query.model_validate(orders.pop()["query"])
+
+    return query
+
+
+@pytest.mark.parametrize(
+    "obsid", ["../../etc", "12345678", "1234567890", "", "00012800x", "٠٠٠١٢٨٠٠٠"]
+)
+def test_what_is_no_obsid(refused, places, obsid):
+    assert "is not an ObsID" in refused("sweep", *places, "--obsid", "000128000", "--obsid", obsid)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "No such file"),
+        ("= 1", "is no TOML"),
+        ("nmae = 'mine'", "nmae"),
+        ("[imagse]\nbands = ['0.6-2']", "imagse"),
+        ("[images]\nbands = ['2-0.6']", "upside down"),
+        ("[images]\nbands = ['0.6']", "images.bands.0"),
+        ("[images]\nbands = ['0.6-2', '0.60-2.0']", "twice"),
+        ("[light_curves]\nbands = ['2-6', '2-6']", "twice"),
+        ("[images]\nbinnings = [0]", "binnings"),
+        ("[source]\nradius_arcmin = nan", "radius_arcmin"),
+        ("name = '../../etc'", "name"),
+        ("engine = 'heasfot'", "engine"),
+    ],
+)
+def test_a_recipe_that_does_not_hold(refused, places, tmp_path, content, told):
+    recipe = tmp_path / "mine.toml"
+    if content is not None:
+        recipe.write_text(content)
+    message = refused("sweep", *places, "--recipe", recipe)
+    assert str(recipe) in message
+    assert told in message
+
+
+@pytest.mark.parametrize("recipe", ["/", "\0"])
+def test_a_recipe_that_is_no_file(refused, places, recipe):
+    assert "recipe" in refused("sweep", *places, "--recipe", recipe)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--since", "2026-02-01", "--until", "2026-01-01"), "upside down"),
+        (("--since", "yesterday"), "YYYY-MM-DD"),
+        (("--until", "2026-02-30"), "YYYY-MM-DD"),
+        (("--since", ""), "YYYY-MM-DD"),
+        (("--target", ""), "target"),
+        (("--target", "no such name at all"), "no such name at all"),
+        (("--target", "SIM faint", "--radius", "0"), "radius"),
+        (("--position", "10", "20", "--radius", "-1"), "radius"),
+        (("--position", "10", "20", "--radius", "nan"), "radius"),
+        (("--radius", "15"), "--radius"),
+        (("--position", "10", "91"), "dec"),
+        (("--position", "360", "0"), "ra"),
+        (("--position", "nan", "0"), "ra"),
+        (("--cores", "0"), "cores"),
+    ],
+)
+def test_a_selection_that_does_not_hold(refused, places, words, told):
+    assert told in refused("sweep", *places, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--archive", "ftp://host/data"), "ftp://"),
+        (("--archive", "http://host/data"), "https"),
+        (("--archive", "/nowhere/at/all"), "/nowhere/at/all"),
+        (("--archive", ""), "--archive"),
+        (("--catalogue", "/nowhere/at/all.ecsv"), "/nowhere/at/all.ecsv"),
+        (("--catalogue", "xrismmastr"), "xrismmastr"),
+        (("--catalogue", ""), "--catalogue"),
+        (("--store", "s3://"), "s3://BUCKET/PREFIX"),
+        (("--store", "s3://bucket/../other"), "s3://BUCKET/PREFIX"),
+        (("--store", "gs://bucket/prefix"), "s3://BUCKET/PREFIX"),
+        (("--store", ""), "--store"),
+    ],
+)
+def test_a_place_that_is_none(refused, places, words, told):
+    assert told in refused("sweep", *places, *words)
+
+
+@pytest.mark.parametrize("content", ["", "no table", "# %ECSV 1.0\n# ---\n# datatype: []\nobsid\n1"])
+def test_a_catalogue_that_is_no_table(refused, places, tmp_path, content):
+    table = tmp_path / "mine.ecsv"
+    table.write_text(content)
+    assert str(table) in refused("sweep", *places, "--catalogue", table)
+
+
+def test_a_store_that_cannot_be_written(refused, places, tmp_path):
+    """Below a file nobody can write, not even root."""
+    (tmp_path / "file").write_text("not a folder")
+    assert "cannot be written" in refused("sweep", *places, "--store", tmp_path / "file" / "store")
+
+
+def test_data_that_cannot_be_written(refused, places, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("XTENDFLOW_DATA", str(tmp_path / "file" / "data"))
+    assert "cannot be written" in refused("sweep", *places)
+
+
+def test_a_server_that_does_not_answer_is_no_bad_input(xtendflow, places, monkeypatch):
+    for address in ("http://127.0.0.1:9/api", "http://[", "nonsense"):
+        monkeypatch.setenv("PREFECT_API_URL", address)
+        ended = xtendflow("sweep", *places)
+        assert ended.status == 3
+        assert ended.err == f"xtendflow: the Prefect server at {address} (PREFECT_API_URL) does not answer\n"
+
+
+def test_what_is_asked_for(asked):
+    assert asked() == Query()
+    assert asked("--position", "0", "0") == Query(ra=0, dec=0)
+    assert asked("--position", "0", "-30.5", "--radius", "34") == Query(ra=0, dec=-30.5, radius_arcmin=34)
+    assert asked("--target", "SIM faint") == Query(target="SIM faint")
+    assert asked("--obsid", "900001010", "--obsid", "000128000").obsids == ("900001010", "000128000")
+    assert asked("--since", "2026-11-01", "--until", "2026-11-01") == Query(
+        since=date(2026, 11, 1), until=date(2026, 11, 1)
+    )
