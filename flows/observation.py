@@ -20,7 +20,7 @@ from tasks.core.errors import BadInput, LeaseLost, NoData
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.state import Standing
 from tasks.core.state import State as DatasetState
-from tasks.engines.choice import engine
+from tasks.engines.choice import engine, resolved
 from tasks.library.claim import claim
 from tasks.library.logbook import Attempting
 from tasks.library.recipe import Recipe
@@ -56,6 +56,7 @@ async def observation(
         The sweep that asks for it.
     """
     entry = entry or await _look_up(obsid)
+    recipe = resolved(recipe)
     chosen = engine(recipe.engine)
     try:
         async with (

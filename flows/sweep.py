@@ -19,7 +19,7 @@ from tasks.archive.selection import Choice, Selection, select
 from tasks.core.identifiers import ObsID
 from tasks.core.state import Standing
 from tasks.core.state import State as DatasetState
-from tasks.engines.choice import engine
+from tasks.engines.choice import engine, resolved
 from tasks.library.inventory import damaged
 from tasks.library.ownership import claim_recipe
 from tasks.library.recipe import Recipe
@@ -58,8 +58,8 @@ async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), verify: bool 
     """
     site, started = this_site(), datetime.now(UTC)
     name = f"{started:%Y-%m-%dT%H-%M-%S}-{str(flow_run.id)[:8]}"
-    # The engine is resolved once, here, and frozen into everything that the sweep starts.
-    recipe = recipe.model_copy(update={"engine": engine(recipe.engine).name})
+    # Once, here: everything that the sweep starts is frozen to this engine.
+    recipe = resolved(recipe)
     site.clear_scratch()
     claim_recipe(site.store, recipe)
     found = await discovery(query)

@@ -25,6 +25,8 @@ from tasks.engines.check import check_outputs
 from tasks.engines.child import CALL_FILE, REPORT_FILE
 from tasks.library.call import PROGRESS, Call, OnProgress, Report
 
+_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""The runner fills the cores with children; a child that fills them with threads would only be in the way."""
 _LAST_LINES = 5
 _LONGEST_LINE = 300
 _SECONDS_TO_DIE = 5.0
@@ -72,7 +74,7 @@ async def run_call(
     Raises
     ------
     XtendflowError
-        What the function raised; GaveUp at the timeout; Transient when a signal ended the child;
+        What the function raised; GaveUp at the timeout; Transient when the child was killed;
         EnvironmentFault when there is no room to work; SoftwareFault for anything else, with the last lines
         of the output.
     """
@@ -123,7 +125,9 @@ async def _run_child(
         raise GaveUp(f"{call.function} was stopped after {call.timeout:g} s") from exc
     out.write(f"# exit status {status}\n")
     if status < 0:
-        raise Transient(f"{call.function} was ended by {_signal_name(-status)}")
+        # Somebody killed it, or memory ran out: worth a try. By any other signal it ended itself.
+        kind = Transient if -status in (signal.SIGKILL, signal.SIGTERM) else SoftwareFault
+        raise kind(f"{call.function} was ended by {_signal_name(-status)}")
     return status, tail
 
 
@@ -142,7 +146,7 @@ async def _child(directory: Path) -> AsyncIterator[tuple[asyncio.subprocess.Proc
             stdout=stdout,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **_ENVIRONMENT},
         )  # fmt: skip
         try:
             lifeline.close()

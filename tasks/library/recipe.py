@@ -39,7 +39,7 @@ class Exposure(_Part):
     delta_arcmin: Annotated[
         float, Field(gt=0, description="Width of an off-axis step of the attitude, in arcmin.")
     ] = 20.0
-    numphi: Annotated[int, Field(ge=0, description="Azimuth wedges of the first ring.")] = 1
+    numphi: Annotated[int, Field(ge=0, le=360, description="Azimuth wedges of the first ring.")] = 1
     binnings: Binnings = (1, 4)
     minimum_fraction: Annotated[
         float,
@@ -60,7 +60,9 @@ class LightCurves(_Part):
 class Spectra(_Part):
     """Spectra over all channels."""
 
-    group_minimum: Annotated[int, Field(ge=1, description="Counts that each group must reach.")] = 1
+    group_minimum: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Counts that each group must reach.")
+    ] = 1
 
 
 class Source(_Part):

@@ -313,7 +313,8 @@ def test_an_observation_is_fetched_and_described(place: Any, content: Any, tmp_p
     for one in other["inputs"]:
         data = content[one["name"]]
         assert one == {"name": one["name"], "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    assert facts["bytes"] == sum(path.stat().st_size for path in tmp_path.rglob("*") if path.suffix == ".gz")
+    sizes = {one["name"]: one["size"] for found in facts["datasets"].values() for one in found["inputs"]}
+    assert facts["bytes"] == sum(sizes.values())
 
 
 def test_a_missing_companion_is_null(directory_place: Any, content: Any, tmp_path: Path) -> None:

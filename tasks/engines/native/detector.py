@@ -48,4 +48,4 @@ def read_bad_pixels(path: Path) -> NDArray[np.int8]:
 
 def live_mask(flags: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Which DET pixels collect exposure; those of the calibration sources count as if they did not."""
-    return flags == GOOD
+    return np.asarray(flags == GOOD)

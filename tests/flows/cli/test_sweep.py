@@ -29,9 +29,7 @@ def asked(xtendflow, places, monkeypatch) -> Callable[..., Query]:
     return query
 
 
-@pytest.mark.parametrize(
-    "obsid", ["../../etc", "12345678", "1234567890", "", "00012800x", "٠٠٠١٢٨٠٠٠"]
-)
+@pytest.mark.parametrize("obsid", ["../../etc", "12345678", "1234567890", "", "00012800x", "٠٠٠١٢٨٠٠٠"])
 def test_what_is_no_obsid(refused, places, obsid):
     assert "is not an ObsID" in refused("sweep", *places, "--obsid", "000128000", "--obsid", obsid)
 

@@ -1,0 +1,153 @@
+"""The standing local server: shared, adopted, and stopped by the last one that leaves."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows import server as module
+from flows.server import Server, is_healthy, prefect_server, running
+from tasks.core.errors import EnvironmentFault
+from tasks.core.settings import Settings
+
+pytestmark = pytest.mark.system
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that waits to be buried does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Those of a new data directory, where no server may be left."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    settings = Settings(data=tmp_path / "data")
+    yield settings
+    home = f"PREFECT_HOME={settings.prefect_home}\0".encode()
+    left = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and alive(int(entry.name)):
+            try:
+                if home in (entry / "environ").read_bytes():
+                    left.append(int(entry.name))
+            except OSError:
+                continue
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert left == []
+
+
+def test_it_is_shared_kept_and_stopped_by_the_last(settings, monkeypatch):
+    home = settings.prefect_home
+    assert running(home) is None
+    with prefect_server(settings, keep=True) as first:
+        assert is_healthy(first)
+        assert first.ui == first.api.removesuffix("/api")
+        with prefect_server(settings) as second:
+            assert second == first
+        assert is_healthy(first), "a user that leaves must not take it from the others"
+        assert running(home) == first
+        # One of somebody's own goes first, however it is written.
+        monkeypatch.setenv("PREFECT_API_URL", f"{first.api}/")
+        with prefect_server(settings) as given:
+            assert given == Server(first.api)
+        monkeypatch.delenv("PREFECT_API_URL")
+    assert running(home) == first, "it was asked to be kept"
+    with prefect_server(settings) as third:
+        assert third == first
+    assert not alive(first.pid)
+    assert running(home) is None
+
+
+START = """
+import sys, time
+from pathlib import Path
+from flows.server import prefect_server
+from tasks.core.settings import Settings
+with prefect_server(Settings(data=Path(sys.argv[1]))):
+    time.sleep(600)
+"""
+
+
+def test_one_whose_starter_was_killed_is_adopted(settings, wait):
+    """Even when it was killed while the server was still starting."""
+    record = settings.prefect_home / "server.json"
+    starter = subprocess.Popen([sys.executable, "-c", START, str(settings.data)])
+    pid = wait(
+        lambda: record.exists() and record.read_text() and json.loads(record.read_text())["pid"], "it starts"
+    )
+    starter.kill()
+    starter.wait()
+    assert alive(pid)
+    with prefect_server(settings) as adopted:
+        assert adopted.pid == pid
+        assert is_healthy(adopted)
+    assert not alive(pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupt_during_the_start_leaves_none(place, settings, wait, number):
+    """`place` only lends the command; the data directory and the server are new."""
+    variables = {"PREFECT_API_URL": "", "XTENDFLOW_DATA": str(settings.data)}
+    command = place.with_variables(**variables).start("sweep", "--obsid", "900001010")
+    wait((settings.prefect_home / "server.json").exists, "the server starts")
+    command.send_signal(number)
+    out, err = command.communicate(timeout=60)
+    assert (command.returncode, out) == (130, "")
+    assert "Traceback" not in err
+
+
+def test_a_stale_record_harms_nobody(settings):
+    """Its process is gone, the number is somebody else's now, and nothing answers at the address."""
+    bystander = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
+    )
+    home = settings.prefect_home
+    home.mkdir(parents=True)
+    (home / "server.json").write_text(json.dumps({"api": "http://127.0.0.1:9/api", "pid": bystander.pid}))
+    assert running(home) is None
+    with prefect_server(settings) as server:
+        assert server.pid != bystander.pid
+        assert is_healthy(server)
+    assert bystander.poll() is None
+    bystander.communicate(b"\n")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"{}", b'{"api": 1, "pid": "x", "more": 2}'])
+def test_a_damaged_record_is_none(settings, content):
+    settings.prefect_home.mkdir(parents=True)
+    (settings.prefect_home / "server.json").write_bytes(content)
+    assert running(settings.prefect_home) is None
+
+
+def test_a_port_that_is_taken(settings, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setattr(module, "_free_port", lambda: taken.getsockname()[1])
+        with pytest.raises(EnvironmentFault, match="server.log"), prefect_server(settings):
+            pass
+    assert running(settings.prefect_home) is None
+    assert (settings.prefect_home / "server.log").stat().st_size
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9/api", "http://[", "nonsense", "ftp://127.0.0.1/api"])
+def test_one_that_is_given_and_does_not_answer(settings, monkeypatch, address):
+    monkeypatch.setenv("PREFECT_API_URL", address)
+    with pytest.raises(EnvironmentFault, match="does not answer"), prefect_server(settings):
+        pass
+    assert not settings.data.exists()
+
+
+def test_a_home_that_cannot_be_made(settings):
+    settings.data.write_text("no folder")
+    with pytest.raises(EnvironmentFault, match="cannot be made"), prefect_server(settings):
+        pass
