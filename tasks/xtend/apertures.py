@@ -78,8 +78,8 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A circle that was taken: the exposed fraction of its area, and its place on the ring."""
+class Aperture:
+    """A circle that was chosen: the exposed fraction of its area, 0 to 1, and its place on the ring."""
 
     circle: Circle
     exposed_fraction: float
@@ -87,8 +87,8 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Selection:
-    """What was chosen.
+class Apertures:
+    """Where source and background events are taken.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Selection:
         Distance of the target from the aim point.
     at_target : float
         Mean exposure within 18″ of the target, in the unit of the field's exposure.
-    source, background : Choice or None
+    source, background : Aperture or None
         Circles with their exposed fractions; None where `not_made` says why.
     not_made : dict
         `source` or `background` → reason.
@@ -104,28 +104,42 @@ class Selection:
 
     offset_arcmin: float
     at_target: float
-    source: Choice | None
-    background: Choice | None
+    source: Aperture | None
+    background: Aperture | None
     not_made: dict[str, str]
 
 
-def select(field: Field, ra: float, dec: float, source_radius_arcmin: float, ring: Ring) -> Selection:
-    """The circles for a target at (ra, dec) in degrees (FK5, J2000)."""
+def choose_apertures(
+    field: Field, ra: float, dec: float, source_radius_arcmin: float, ring: Ring
+) -> Apertures:
+    """The circles for a target at (ra, dec) in degrees (FK5, J2000).
+
+    Parameters
+    ----------
+    field : Field
+        Where the detector is exposed.
+    ra, dec : float
+        The target in degrees.
+    source_radius_arcmin : float
+        Radius of the source circle.
+    ring : Ring
+        What backgrounds there are to choose from.
+    """
     centre = field.nominal.ra, field.nominal.dec
     offset = float(np.degrees(angular_separation(*np.radians([*centre, ra, dec]))))
     circle = source_circle(field.nominal, ra, dec, source_radius_arcmin)
     core = Circle(circle.x, circle.y, _CORE_PIXELS)
     at_target = exposed_mean(field.exposure, core) if offset < _FIELD_DEG else 0.0
     if at_target <= 0:
-        return Selection(offset * 60, 0.0, None, None, {"source": OUTSIDE, "background": OUTSIDE})
+        return Apertures(offset * 60, 0.0, None, None, {"source": OUTSIDE, "background": OUTSIDE})
     calibration = calibration_circles(field.nominal)
-    source = Choice(circle, exposed_fraction(field.exposure, circle, calibration))
+    source = Aperture(circle, exposed_fraction(field.exposure, circle, calibration))
     best = best_background(
         field.exposure, background_candidates(field.nominal, ra, dec, ring), circle, calibration
     )
     if best and best.exposed_fraction >= ring.minimum_fraction:
-        return Selection(offset * 60, at_target, source, best, {})
-    return Selection(offset * 60, at_target, source, None, {"background": _why_poor(best, ring)})
+        return Apertures(offset * 60, at_target, source, best, {})
+    return Apertures(offset * 60, at_target, source, None, {"background": _why_poor(best, ring)})
 
 
 def source_circle(nominal: Nominal, ra: float, dec: float, radius_arcmin: float) -> Circle:
@@ -202,23 +216,23 @@ def best_background(
     candidates: Sequence[Circle],
     source: Circle,
     calibration: Sequence[Circle],
-) -> Choice | None:
+) -> Aperture | None:
     """The best exposed candidate that is clear of the source; the first of equally good ones.
 
     Returns
     -------
-    Choice or None
+    Aperture or None
         None when every candidate overlaps the source.
     """
-    choices = [
-        Choice(circle, exposed_fraction(exposure, circle, calibration), index)
+    clear = [
+        Aperture(circle, exposed_fraction(exposure, circle, calibration), index)
         for index, circle in enumerate(candidates)
         if not circle.overlaps(source)
     ]
-    return max(choices, key=lambda choice: round(choice.exposed_fraction, TIE_DIGITS), default=None)
+    return max(clear, key=lambda aperture: round(aperture.exposed_fraction, TIE_DIGITS), default=None)
 
 
-def _why_poor(best: Choice | None, ring: Ring) -> str:
+def _why_poor(best: Aperture | None, ring: Ring) -> str:
     if best is None:
         return "every background circle overlaps the source"
     return (

@@ -150,14 +150,16 @@ def test_success_needs_exit_status_zero(run):
 
 
 @pytest.mark.parametrize(
-    ("number", "name"),
+    ("number", "name", "kind"),
     [
-        (signal.SIGSEGV, "SIGSEGV"),
-        pytest.param(35, "signal 35", marks=linux),
+        (signal.SIGKILL, "SIGKILL", Transient),
+        (signal.SIGTERM, "SIGTERM", Transient),
+        (signal.SIGSEGV, "SIGSEGV", SoftwareFault),
+        pytest.param(35, "signal 35", SoftwareFault, marks=linux),
     ],
 )
-def test_death_by_a_signal_is_worth_another_try(run, number, name):
-    with pytest.raises(Transient, match=f"tasks.doubles:end_by was ended by {name}$"):
+def test_only_a_killed_child_is_worth_another_try(run, number, name, kind):
+    with pytest.raises(kind, match=f"tasks.doubles:end_by was ended by {name}$"):
         run("end_by", number=int(number))
 
 

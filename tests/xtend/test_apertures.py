@@ -12,9 +12,9 @@ from tasks.xtend.apertures import (
     background_candidates,
     best_background,
     calibration_circles,
+    choose_apertures,
     exposed_fraction,
     exposed_mean,
-    select,
     source_circle,
     world_circle,
 )
@@ -118,19 +118,19 @@ def test_exposed_fractions_lie_between_zero_and_one(circle, excluded, pattern):
 
 
 def test_of_equally_good_candidates_the_northernmost_is_taken():
-    choice = select(Field(AIM, EVERYWHERE), AIM.ra, AIM.dec, 2.0, RING)
-    assert choice.background.candidate == 0
-    assert choice.background.exposed_fraction == 1.0
-    assert choice.background.circle.y - 1215.5 == pytest.approx(8 / PIXEL_ARCMIN, abs=0.01)
+    apertures = choose_apertures(Field(AIM, EVERYWHERE), AIM.ra, AIM.dec, 2.0, RING)
+    assert apertures.background.candidate == 0
+    assert apertures.background.exposed_fraction == 1.0
+    assert apertures.background.circle.y - 1215.5 == pytest.approx(8 / PIXEL_ARCMIN, abs=0.01)
 
 
 def test_the_best_exposed_candidate_is_taken():
     south = EVERYWHERE * (ROWS < 1290)
-    choice = select(Field(AIM, south), AIM.ra, AIM.dec, 2.0, RING)
+    apertures = choose_apertures(Field(AIM, south), AIM.ra, AIM.dec, 2.0, RING)
     # The ring's circles that lie wholly below the edge are equally good: the first of them is at 112.5°.
-    assert choice.background.candidate == 5
-    assert choice.background.exposed_fraction == 1.0
-    assert choice.not_made == {}
+    assert apertures.background.candidate == 5
+    assert apertures.background.exposed_fraction == 1.0
+    assert apertures.not_made == {}
 
 
 def test_calibration_sources_count_as_not_exposed():
@@ -138,43 +138,45 @@ def test_calibration_sources_count_as_not_exposed():
     calibration = calibration_circles(nominal)[1]
     ra, dec, _ = world_circle(nominal, calibration)
     circle = source_circle(nominal, ra, dec, 2.0)
-    choice = best_background(EVERYWHERE, [circle], Circle(1.0, 1.0, 1.0), [calibration])
-    assert choice.exposed_fraction == 0.0
+    aperture = best_background(EVERYWHERE, [circle], Circle(1.0, 1.0, 1.0), [calibration])
+    assert aperture.exposed_fraction == 0.0
 
 
 def test_candidates_that_touch_the_source_are_clear_and_nearer_ones_are_not():
     touching = Ring(3.0, 5.0, 16, 0.5)
-    assert select(Field(AIM, EVERYWHERE), AIM.ra, AIM.dec, 2.0, touching).background is not None
+    assert choose_apertures(Field(AIM, EVERYWHERE), AIM.ra, AIM.dec, 2.0, touching).background is not None
     overlapping = Ring(3.0, 4.9, 16, 0.5)
-    choice = select(Field(AIM, EVERYWHERE), AIM.ra, AIM.dec, 2.0, overlapping)
-    assert choice.background is None
-    assert choice.not_made == {"background": "every background circle overlaps the source"}
+    apertures = choose_apertures(Field(AIM, EVERYWHERE), AIM.ra, AIM.dec, 2.0, overlapping)
+    assert apertures.background is None
+    assert apertures.not_made == {"background": "every background circle overlaps the source"}
 
 
 def test_no_background_where_too_little_is_exposed():
     spot = EVERYWHERE * (np.hypot(COLUMNS - 1215.5, ROWS - 1215.5) < 250)
-    choice = select(Field(AIM, spot), AIM.ra, AIM.dec, 2.0, RING)
-    assert choice.source.exposed_fraction == 1.0
-    assert choice.background is None
-    assert "less than the 50% asked for" in choice.not_made["background"]
+    apertures = choose_apertures(Field(AIM, spot), AIM.ra, AIM.dec, 2.0, RING)
+    assert apertures.source.exposed_fraction == 1.0
+    assert apertures.background is None
+    assert "less than the 50% asked for" in apertures.not_made["background"]
 
 
 def test_a_target_on_a_dead_column_or_in_the_gap_has_a_source():
     gap = EVERYWHERE * ~((COLUMNS > 1207) & (COLUMNS < 1224))
-    choice = select(Field(AIM, gap), AIM.ra, AIM.dec, 2.0, RING)
-    assert 0.8 < choice.source.exposed_fraction < 1
+    apertures = choose_apertures(Field(AIM, gap), AIM.ra, AIM.dec, 2.0, RING)
+    assert 0.8 < apertures.source.exposed_fraction < 1
 
 
 @pytest.mark.parametrize(("dra", "ddec"), [(0.0, 0.34), (0.0, 5.0), (180.0, 0.0), (180.0, 139.287)])
 def test_a_target_outside_has_neither(dra, ddec):
     square = EVERYWHERE * ((abs(COLUMNS - 1215.5) < 600) & (abs(ROWS - 1215.5) < 600))
-    choice = select(Field(AIM, square), (AIM.ra + dra) % 360, AIM.dec + ddec, 2.0, RING)
-    assert (choice.source, choice.background, choice.at_target) == (None, None, 0.0)
-    assert choice.not_made == {"source": OUTSIDE, "background": OUTSIDE}
+    apertures = choose_apertures(Field(AIM, square), (AIM.ra + dra) % 360, AIM.dec + ddec, 2.0, RING)
+    assert (apertures.source, apertures.background, apertures.at_target) == (None, None, 0.0)
+    assert apertures.not_made == {"source": OUTSIDE, "background": OUTSIDE}
 
 
 def test_offsets_are_true_distances():
-    choice = select(Field(AIM, EVERYWHERE), AIM.ra + 0.2, AIM.dec, 2.0, RING)
+    apertures = choose_apertures(Field(AIM, EVERYWHERE), AIM.ra + 0.2, AIM.dec, 2.0, RING)
     # 0.2° of right ascension at −69.6° is 4.17′.
-    assert choice.offset_arcmin == pytest.approx(12 * np.cos(np.radians(AIM.dec)), rel=1e-3)
-    assert separation_arcmin(AIM, choice.source.circle, AIM.ra + 0.2, AIM.dec) == pytest.approx(0, abs=1e-6)
+    assert apertures.offset_arcmin == pytest.approx(12 * np.cos(np.radians(AIM.dec)), rel=1e-3)
+    assert separation_arcmin(AIM, apertures.source.circle, AIM.ra + 0.2, AIM.dec) == pytest.approx(
+        0, abs=1e-6
+    )

@@ -14,7 +14,7 @@ _MARGIN_DEG: Final = 1 / 3600
 def conditions(query: Query) -> list[str]:
     """What rows must fulfil, as one condition for each query to be sent; empty text means every row.
 
-    The cone is an arcsecond wider than asked, because servers round; the exact cut is `selection.select`.
+    The cone is an arcsecond wider than asked, because servers round; the exact cut is `matching.matching`.
     """
     common = [*_cone(query), *_days(query)]
     batches = [

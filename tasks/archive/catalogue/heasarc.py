@@ -8,9 +8,9 @@ from typing import Any
 
 from tasks.archive.catalogue import adql
 from tasks.archive.catalogue.interface import Observation, Query
+from tasks.archive.catalogue.matching import located, matching
 from tasks.archive.catalogue.positions import resolve
 from tasks.archive.catalogue.rows import missing_columns, read_rows, unique
-from tasks.archive.catalogue.selection import located, select
 from tasks.archive.catalogue.service import Service
 from tasks.core.errors import EnvironmentFault
 
@@ -54,7 +54,7 @@ class HeasarcCatalogue:
             for condition in adql.conditions(query):
                 for table in _pages(service, name, condition):
                     found += _observations(table, name)
-        return unique(select(query, found))
+        return unique(matching(query, found))
 
 
 def _pages(service: Service, name: str, condition: str) -> Iterator[Any]:

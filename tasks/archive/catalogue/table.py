@@ -10,9 +10,9 @@ from astropy.io.fits import VerifyError
 from astropy.table import Table
 
 from tasks.archive.catalogue.interface import Observation, Position, Query
+from tasks.archive.catalogue.matching import located, matching
 from tasks.archive.catalogue.positions import name_key, resolve
 from tasks.archive.catalogue.rows import missing_columns, read_rows, unique
-from tasks.archive.catalogue.selection import located, select
 from tasks.core.errors import BadInput
 
 FORMATS: Final = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".vot": "votable"}
@@ -51,7 +51,7 @@ class TableCatalogue:
             the target's name is not known.
         """
         observations = self._read()
-        return unique(select(located(query, lambda name: self._resolve(name, observations)), observations))
+        return unique(matching(located(query, lambda name: self._resolve(name, observations)), observations))
 
     def _resolve(self, name: str, observations: list[Observation]) -> Position:
         """The table's own names go first: simulated targets have no other."""

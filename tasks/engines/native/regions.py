@@ -1,6 +1,5 @@
 """Regions with the native engine: where source and background are taken, as ds9 region files."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -18,13 +17,13 @@ from tasks.engines.native.projection import nominal_coverage
 from tasks.library.call import Report
 from tasks.xtend.apertures import (
     OUTSIDE,
-    Choice,
+    Aperture,
+    Apertures,
     Circle,
     Field,
     Ring,
-    Selection,
     calibration_circles,
-    select,
+    choose_apertures,
     world_circle,
 )
 from tasks.xtend.cautions import Caution, caution
@@ -74,23 +73,21 @@ def choose(
     Returns
     -------
     Report
-        Facts: `target_offset_arcmin`, `exposed_area` (the file that told it), `source`, `background` and
-        `regions` (SHA-256 of the region lines of each file).
+        Facts: `target_offset_arcmin`, `exposed_area` (the file that told it), `source` and `background`.
     """
     nominal = nominal_of(read_header(Path(events)), events)
     field = Field(nominal, exposed_area(nominal, events, exposure_map, bad_pixels))
-    selection = select(field, target["ra"], target["dec"], source_radius_arcmin, Ring(**background))
-    texts = region_texts(nominal, selection, f"{' '.join(name.split())}, ObsID {obsid}")
+    apertures = choose_apertures(field, target["ra"], target["dec"], source_radius_arcmin, Ring(**background))
+    texts = region_texts(nominal, apertures, f"{' '.join(name.split())}, ObsID {obsid}")
     for key in names.keys() & texts.keys():
         Path(names[key]).write_text(texts[key], encoding="utf-8")
     return Report(
         facts={
-            **_selection_facts(nominal, selection, in_seconds=exposure_map is not None),
+            **_facts(nominal, apertures, in_seconds=exposure_map is not None),
             "exposed_area": exposure_map or bad_pixels or events,
-            "regions": {key: region_hash(text) for key, text in texts.items()},
         },
-        cautions=tuple(_cautions(selection)),
-        not_made={names[key]: selection.not_made[_role(key)] for key in names.keys() - texts.keys()},
+        cautions=tuple(_cautions(apertures)),
+        not_made={names[key]: apertures.not_made[_role(key)] for key in names.keys() - texts.keys()},
     )
 
 
@@ -116,23 +113,17 @@ def exposed_area(
     return nominal_coverage(good, nominal)
 
 
-def region_texts(nominal: Nominal, selection: Selection, comment: str) -> dict[str, str]:
+def region_texts(nominal: Nominal, apertures: Apertures, comment: str) -> dict[str, str]:
     """The text of each region file that can be written, by the keys of `choose`'s names."""
     calibration = calibration_circles(nominal)
     texts = {"calibration": _text("fk5", nominal, f"calibration sources, {comment}", None, calibration)}
-    for role, choice in (("source", selection.source), ("background", selection.background)):
-        if choice is None:
+    for role, aperture in (("source", apertures.source), ("background", apertures.background)):
+        if aperture is None:
             continue
         title = f"{role}, {comment}"
-        texts[role] = _text("fk5", nominal, title, choice.circle, calibration)
-        texts[f"{role}_pixels"] = _text("physical", nominal, title, choice.circle, calibration)
+        texts[role] = _text("fk5", nominal, title, aperture.circle, calibration)
+        texts[f"{role}_pixels"] = _text("physical", nominal, title, aperture.circle, calibration)
     return texts
-
-
-def region_hash(text: str) -> str:
-    """SHA-256 of a region file's lines without its comments."""
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _text(
@@ -164,26 +155,26 @@ def _seen(path: Path) -> NDArray[np.bool_]:
     return seen
 
 
-def _selection_facts(nominal: Nominal, selection: Selection, *, in_seconds: bool) -> dict[str, Any]:
-    source, background = selection.source, selection.background
-    at_target = selection.at_target if in_seconds else None
+def _facts(nominal: Nominal, apertures: Apertures, *, in_seconds: bool) -> dict[str, Any]:
+    source, background = apertures.source, apertures.background
+    at_target = apertures.at_target if in_seconds else None
     return {
-        "target_offset_arcmin": selection.offset_arcmin,
-        "source": {**_facts(nominal, source), "exposure_at_target_s": at_target} if source else None,
-        "background": {**_facts(nominal, background), "candidate": background.candidate}
+        "target_offset_arcmin": apertures.offset_arcmin,
+        "source": {**_aperture_facts(nominal, source), "exposure_at_target_s": at_target} if source else None,
+        "background": {**_aperture_facts(nominal, background), "candidate": background.candidate}
         if background
         else None,
     }
 
 
-def _facts(nominal: Nominal, choice: Choice) -> dict[str, Any]:
-    ra, dec, radius = world_circle(nominal, choice.circle)
+def _aperture_facts(nominal: Nominal, aperture: Aperture) -> dict[str, Any]:
+    ra, dec, radius = world_circle(nominal, aperture.circle)
     return {
         "ra": ra,
         "dec": dec,
         "radius_arcmin": radius * 60,
-        "exposed_fraction": choice.exposed_fraction,
-        "pixels": asdict(choice.circle),
+        "exposed_fraction": aperture.exposed_fraction,
+        "pixels": asdict(aperture.circle),
     }
 
 
@@ -191,18 +182,18 @@ def _role(key: str) -> str:
     return key.removesuffix("_pixels")
 
 
-def _cautions(selection: Selection) -> Iterator[Caution]:
-    if selection.source is None:
+def _cautions(apertures: Apertures) -> Iterator[Caution]:
+    if apertures.source is None:
         yield caution(
             "target-on-other-class",
             f"No source products: {OUTSIDE}; look at the observation's other data class.",
         )
         return
-    if selection.source.exposed_fraction < _MOSTLY_EXPOSED:
+    if apertures.source.exposed_fraction < _MOSTLY_EXPOSED:
         yield caution(
             "source-cut",
-            f"Only {selection.source.exposed_fraction:.0%} of the source circle's area is exposed: counts "
+            f"Only {apertures.source.exposed_fraction:.0%} of the source circle's area is exposed: counts "
             "and rates miss the rest; compare areas by BACKSCAL.",
         )
-    if selection.background is None:
-        yield caution("background-poor", f"No background and no net: {selection.not_made['background']}.")
+    if apertures.background is None:
+        yield caution("background-poor", f"No background and no net: {apertures.not_made['background']}.")

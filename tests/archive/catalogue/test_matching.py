@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.archive.catalogue.interface import Observation, Position, Query
+from tasks.archive.catalogue.matching import located, matching
 from tasks.archive.catalogue.rows import unique
-from tasks.archive.catalogue.selection import located, select
 from tasks.core.identifiers import ObsID
 
 sky = st.tuples(st.floats(0, 360, exclude_max=True), st.floats(-90, 90))
@@ -23,7 +23,7 @@ def test_the_cone_is_the_great_circle_of_astropy(
     centre: Position, positions: list[Position], radius: float
 ) -> None:
     rows = [observation(number, position) for number, position in enumerate(positions)]
-    found = select(Query(ra=centre[0], dec=centre[1], radius_arcmin=radius), rows)
+    found = matching(Query(ra=centre[0], dec=centre[1], radius_arcmin=radius), rows)
     middle = SkyCoord(*centre, unit="deg")
     for row, position in zip(rows, positions, strict=True):
         distance = middle.separation(SkyCoord(*position, unit="deg")).to_value(u.arcmin)
@@ -33,15 +33,15 @@ def test_the_cone_is_the_great_circle_of_astropy(
 
 def test_the_cone_crosses_the_pole_and_the_origin_of_right_ascension() -> None:
     rows = [observation(1, (359.95, 0.0)), observation(2, (180.0, 89.95)), observation(3, (180.0, 0.0))]
-    assert select(Query(ra=0.05, dec=0.0, radius_arcmin=6.1), rows) == rows[:1]
-    assert select(Query(ra=0.0, dec=89.95, radius_arcmin=6.1), rows) == rows[1:2]
+    assert matching(Query(ra=0.05, dec=0.0, radius_arcmin=6.1), rows) == rows[:1]
+    assert matching(Query(ra=0.0, dec=89.95, radius_arcmin=6.1), rows) == rows[1:2]
 
 
 def test_rows_without_coordinates_or_start_are_only_in_searches_that_need_neither() -> None:
     rows = [observation(1)]
-    assert select(Query(), rows) == rows
-    assert select(Query(ra=0, dec=0, radius_arcmin=10800), rows) == []
-    assert select(Query.model_validate({"since": "1990-01-01"}), rows) == []
+    assert matching(Query(), rows) == rows
+    assert matching(Query(ra=0, dec=0, radius_arcmin=10800), rows) == []
+    assert matching(Query.model_validate({"since": "1990-01-01"}), rows) == []
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_rows_without_coordinates_or_start_are_only_in_searches_that_need_neithe
 def test_days_are_inclusive_on_both_sides(start: float, wanted: bool) -> None:
     rows = [observation(1, start=start)]
     query = Query.model_validate({"since": "2024-03-01", "until": "2024-03-02"})
-    assert select(query, rows) == (rows if wanted else [])
+    assert matching(query, rows) == (rows if wanted else [])
 
 
 def test_everything_given_narrows_the_search() -> None:
@@ -58,7 +58,7 @@ def test_everything_given_narrows_the_search() -> None:
     query = Query.model_validate(
         {"ra": 10, "dec": 0, "obsids": ["000000001", "000000002", "000000003"], "since": "2024-01-01"}
     )
-    assert select(query, rows) == rows[1:2]
+    assert matching(query, rows) == rows[1:2]
 
 
 def test_a_name_becomes_a_position_and_stays_as_label() -> None:

@@ -24,7 +24,7 @@ def located(query: Query, resolve: Callable[[str], Position]) -> Query:
     return query.model_copy(update={"ra": ra, "dec": dec})
 
 
-def select(query: Query, observations: Sequence[Observation]) -> list[Observation]:
+def matching(query: Query, observations: Sequence[Observation]) -> list[Observation]:
     """The observations that a query with a position (see `located`), ObsIDs or days wants."""
     since, until = query.start_bounds
     asked = set(query.obsids)
