@@ -1,6 +1,5 @@
 """One observation: download, processing, and products of each of its datasets."""
 
-import asyncio
 from typing import Any
 
 from prefect import flow
@@ -25,7 +24,7 @@ from tasks.library.claim import claim
 from tasks.library.logbook import Attempting
 from tasks.library.recipe import Recipe
 from tasks.library.site import this_site
-from tasks.steps import SKIPPED, standing_of
+from tasks.steps import SKIPPED, standing_of, together
 from tasks.xtend.cautions import Caution
 
 HELD_ELSEWHERE = "HeldElsewhere"
@@ -88,7 +87,7 @@ async def _everything(entry: Observation, recipe: Recipe, standings: Standings) 
     states = await processed.aresult(raise_on_failure=False)
     if not isinstance(states, list):
         return await standing_of(processed)
-    await asyncio.gather(
+    await together(
         *(
             _dataset(entry, name, recipe, cautions, state, standings)
             for name, state in zip(names, states, strict=True)

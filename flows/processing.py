@@ -13,7 +13,7 @@ from tasks.library.publication import tidy
 from tasks.library.recipe import Recipe
 from tasks.library.site import this_site
 from tasks.processing import process
-from tasks.steps import do
+from tasks.steps import do, together
 from tasks.xtend.cautions import Caution
 
 
@@ -36,4 +36,4 @@ async def processing(
         datasets = downloaded_datasets(held.site, obsid, recipe, cautions)
         for dataset in datasets:
             await asyncio.to_thread(tidy, held.site.store, obsid, dataset.dataclass, held.confirm)
-        return await asyncio.gather(*(do(process, dataset) for dataset in datasets))
+        return await together(*(do(process, dataset) for dataset in datasets))

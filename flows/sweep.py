@@ -28,7 +28,7 @@ from tasks.library.site import Site, this_site
 from tasks.library.summarising import Ending, results
 from tasks.library.summary import Summary
 from tasks.report.publishing import publish_summary
-from tasks.steps import standing_of
+from tasks.steps import standing_of, together
 
 logger = logging.getLogger("xtendflow.sweep")
 
@@ -39,7 +39,8 @@ _AHEAD = 2
 def _run_name() -> str:
     query: Query = flow_run.parameters.get("query") or Query()
     asked = query.model_dump(exclude_defaults=True, mode="json")
-    what = ", ".join(f"{name} {value}" for name, value in asked.items()) or "whole archive"
+    told = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in asked.items()}
+    what = ", ".join(f"{name} {value}" for name, value in told.items()) or "whole archive"
     return f"sweep-{datetime.now(UTC):%Y-%m-%d} {what}"
 
 
@@ -102,7 +103,7 @@ async def _observe(selection: Selection, recipe: Recipe, name: str, at_once: int
             _log(row, ending)
             return row.obsid, ending
 
-    return dict(await asyncio.gather(*map(run, selection.chosen)))
+    return dict(await together(*map(run, selection.chosen)))
 
 
 def _log(row: Observation, ending: Ending) -> None:

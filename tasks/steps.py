@@ -1,8 +1,8 @@
 """Steps of a dataset as tasks: cached by fingerprint, retried when transient, made only when stale."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar
 
 from prefect import Task, task
 from prefect.client.schemas.objects import State
@@ -19,6 +19,8 @@ from tasks.library.site import this_site
 from tasks.policies import CACHED, RETRIED
 
 SKIPPED = "Skipped"
+
+T = TypeVar("T")
 
 
 def step_task(step: Step) -> Task[[Dataset, str], Any]:
@@ -80,3 +82,20 @@ async def standing_of(state: State[Any]) -> Standing:
         return Standing.of(Transient(str(value)))
     why = f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else state.message
     return Standing(state=DatasetState.FAILED, kind="software", reason=why or f"the run ended {state.name}")
+
+
+async def together(*runs: Coroutine[Any, Any, T]) -> list[T]:
+    """The results of runs that go on at once, in order; none of them is still going on afterwards.
+
+    `asyncio.gather` leaves the others alone when one fails or all are cancelled: cancelled once more when
+    the loop ends, they could not tell Prefect that they did.
+    """
+    tasks = [asyncio.ensure_future(run) for run in runs]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for each in tasks:
+            if not each.cancelling():
+                each.cancel()
+        if tasks:
+            await asyncio.wait(tasks)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tasks.archive.catalogue.interface import Observation
-from tasks.archive.catalogue.public import release
+from tasks.archive.catalogue.public import why_not_public
 from tasks.core.errors import NotPublic
 from tasks.core.identifiers import ObsID
 from tasks.core.state import Standing, State
@@ -78,7 +78,7 @@ def select(
     chosen, left = [], []
     for observation in observations:
         row = known.get(observation.obsid)
-        if hidden := release(observation, now):
+        if hidden := why_not_public(observation, now):
             left.append(Choice(observation, Standing.of(NotPublic(hidden)), hidden))
         elif why := _why(row, basis(observation, recipe, versions), observation.obsid in damaged, now):
             chosen.append(Choice(observation, Standing(state=State.WAITING), why))

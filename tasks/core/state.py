@@ -39,7 +39,13 @@ class Standing(BaseModel):
 
     @classmethod
     def of(cls, error: Outcome) -> Self:
-        """The standing that an error stands for."""
+        """The standing that an error stands for.
+
+        Raises
+        ------
+        TypeError
+            When it is neither `Skipped` nor `Failed`.
+        """
         if not isinstance(error, Skipped | Failed):
             raise TypeError(f"{type(error).__name__} is no state of a dataset")
         state = State.SKIPPED if isinstance(error, Skipped) else State.FAILED

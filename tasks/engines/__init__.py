@@ -1,1 +1,1 @@
-"""How a step is done: calls as data, one runner, and the engines behind one interface."""
+"""How a step is done: the engines behind one interface, and the one runner of their calls."""

@@ -92,13 +92,6 @@ class Ledger(Database):
         with self.writing() as connection:
             upsert(connection, schema.observations, rows, "selection", "basis", "attempts")
 
-    def set_standing(self, obsid: ObsID, standing: Standing) -> None:
-        """Say where an observation stands."""
-        with self.writing() as connection:
-            row = {**new_observation(obsid, now()), **columns(standing)}
-            others = row.keys() - {"obsid", "updated", *columns(standing)}
-            upsert(connection, schema.observations, [row], *others)
-
     def record_attempt(self, attempt: Attempt) -> None:
         """Keep an attempt, when it starts and again when it ends.
 

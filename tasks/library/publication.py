@@ -130,13 +130,7 @@ def publish(
     for product in missing(store, draft, listed):
         raise Transient(f"{folder}/{product.path} has vanished from the store")
     adopted, new = _place(before, draft, made, listed)
-    manifest = draft.model_copy(
-        update={"products": _sorted((*draft.products, *adopted, *(product for product, _ in new)))}
-    )
-    content = manifest_bytes(manifest)
-    published = _parse(content, folder)
-    if published is None:
-        raise SoftwareFault(f"{folder}: the new manifest does not hold to its own schema")
+    published, content = _completed(draft, (*adopted, *(product for product, _ in new)))
     if published != before:
         _add(store, folder, new, confirm)
         _replace_manifest(store, folder, before, stored, content, [item.path for item, _ in new])
@@ -237,8 +231,14 @@ def _product(item: NewProduct, folder: str) -> Product:
     )
 
 
-def _sorted(products: Iterable[Product]) -> tuple[Product, ...]:
-    return tuple(sorted(products, key=lambda item: (_STEPS.index(item.step), item.name)))
+def _completed(draft: Manifest, added: Iterable[Product]) -> tuple[Manifest, bytes]:
+    """The manifest with its new products, as it is read again from these bytes."""
+    products = sorted((*draft.products, *added), key=lambda item: (_STEPS.index(item.step), item.name))
+    content = manifest_bytes(draft.model_copy(update={"products": tuple(products)}))
+    published = _parse(content, _folder(draft))
+    if published is None:
+        raise SoftwareFault(f"{_folder(draft)}: the new manifest does not hold to its own schema")
+    return published, content
 
 
 def _add(store: Store, folder: str, new: Sequence[tuple[Product, Path]], confirm: Callable[[], None]) -> None:

@@ -102,7 +102,7 @@ class DatasetRow:
     standing : Standing
         Where it stands.
     manifest, recipe, engine : str or None
-        Fingerprint of its manifest, the recipe's hash and the engines; None while nothing is published.
+        Fingerprint of its manifest, the recipe's name and the engines; None while nothing is published.
     cautions : tuple of Caution
         Those on it and on its products, each once.
     updated : datetime

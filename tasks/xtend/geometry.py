@@ -78,12 +78,12 @@ class Nominal:
         return wcs
 
     def sky(self, ra: Floats | float, dec: Floats | float) -> SkyPixels:
-        """SKY pixels of positions in degrees (FK5, J2000)."""
+        """SKY pixels of positions in degrees (FK5, J2000), in the shape of these."""
         x, y = self.wcs().wcs_world2pix(np.asarray(ra, float), np.asarray(dec, float), 1)
         return SkyPixels(x, y)
 
     def world(self, sky: SkyPixels) -> tuple[Floats, Floats]:
-        """RA and Dec in degrees (FK5, J2000) of SKY pixels."""
+        """RA and Dec in degrees (FK5, J2000) of SKY pixels, in the shape of these."""
         ra, dec = self.wcs().wcs_pix2world(sky.x, sky.y, 1)
         return ra, dec
 

@@ -2,7 +2,7 @@
 
 The `regions` package is not used for this: it takes an angle without unit as degrees where HEASoft takes it
 as pixels, accepts shapes and frames that HEASoft answers with the whole field, and leaves out what it does
-not know. Here such a file is an error that names the line.
+not know. Here whatever HEASoft does not read, or reads as something else, is an error that names the line.
 """
 
 import re
@@ -27,9 +27,10 @@ _FRAMES: Final[dict[str, Frame]] = {
     "image": "pixel",
     "physical": "pixel",
 }
-_SHAPE = re.compile(r"([-+!]?)\s*([a-z]+)\s*(?:\(([^()]*)\)|\s([^()]+))", re.IGNORECASE | re.ASCII)
+_SHAPE = re.compile(r"([-+]?)\s*([a-z]+)\s*\(([^()]*)\)", re.IGNORECASE | re.ASCII)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
-_SEXAGESIMAL = re.compile(r"([-+]?)(\d+)[:hd](\d+)[:m](\d+(?:\.\d*)?)s?", re.IGNORECASE | re.ASCII)
+_SEXAGESIMAL = re.compile(r"[-+]?\d+:\d+:\d+(?:\.\d*)?", re.ASCII)
+_FORMAT = re.compile(r"#\s*format:", re.IGNORECASE)
 _SIZES: Final = {"circle": 1, "annulus": 2, "ellipse": 2, "box": 2}
 _WITH_ANGLE: Final = ("ellipse", "box")
 _DEGREES_PER: Final = {'"': 1 / 3600, "'": 1 / 60, "d": 1.0}
@@ -61,13 +62,14 @@ class Shape:
     text: str
 
     def on(self, wcs: WCS | None) -> PixelShape:
-        """The shape in pixels; sizes are measured along the declination, as HEASoft does."""
+        """The shape in pixels; sizes are measured along the declination, towards the equator, as in HEASoft."""
         if self.frame == "pixel":
             return PixelShape(self.kind, self.include, self.x, self.y, self.sizes, self.angle)
         if wcs is None:
             raise BadInput(f"{self.text}: the event list has no sky coordinates, so give pixels (physical)")
         x, y = wcs.wcs_world2pix(np.array(self.x), np.array(self.y), 1)
-        end = wcs.wcs_world2pix(np.full(len(self.sizes), self.x[0]), self.y[0] + np.array(self.sizes), 1)
+        reach = np.array(self.sizes) * (1 if self.y[0] < 0 else -1)
+        end = wcs.wcs_world2pix(np.full(len(self.sizes), self.x[0]), self.y[0] + reach, 1)
         if not (np.isfinite(x).all() and np.isfinite(y).all() and np.isfinite(end).all()):
             raise BadInput(f"{self.text}: lies on the other side of the sky from the event list")
         sizes = np.hypot(end[0] - x[0], end[1] - y[0])
@@ -79,7 +81,8 @@ class Region:
     """Shapes in the order of the file, which matters.
 
     Inclusions are OR-ed. An exclusion takes away from the inclusions before it and not from later ones.
-    Where an exclusion comes first, the whole field is included before it.
+    Exclusions before the first inclusion stand for the whole field without them, from which nothing later
+    takes away.
 
     Parameters
     ----------
@@ -120,13 +123,18 @@ class Region:
             When the region needs sky coordinates and there are none.
         """
         px, py = np.asarray(x, float), np.asarray(y, float)
-        inside = np.full(np.broadcast_shapes(px.shape, py.shape), self.whole_field_first)
+        field = np.full(np.broadcast_shapes(px.shape, py.shape), self.whole_field_first)
+        inside = np.zeros_like(field)
+        included = False
         for shape in self.pixel_shapes(wcs):
+            included |= shape.include
             if shape.include:
                 inside |= shape.contains(px, py)
-            else:
+            elif included:
                 inside &= ~shape.contains(px, py)
-        return inside
+            else:
+                field &= ~shape.contains(px, py)
+        return inside | field
 
     def bounding_box(self, wcs: WCS | None) -> tuple[float, float, float, float] | None:
         """Least x, greatest x, least y, greatest y of the inclusions in pixels; None for the whole field."""
@@ -141,15 +149,14 @@ class Region:
 
         An exclusion is repeated for every inclusion before it; number 0 is the whole field.
         """
-        groups: list[tuple[int, list[PixelShape]]] = [(0, [])] if self.whole_field_first else []
+        groups: list[list[PixelShape]] = [[]]
         for shape in self.pixel_shapes(wcs):
             if shape.include:
-                number = groups[-1][0] + 1 if groups else 1
-                groups.append((number, [shape]))
+                groups.append([shape])
             else:
-                for _, members in groups:
+                for members in groups[1:] or groups:
                     members.append(shape)
-        for number, members in groups:
+        for number, members in enumerate(groups):
             yield from ((number, shape) for shape in members)
 
     def text(self) -> tuple[str, ...]:
@@ -170,11 +177,13 @@ def read_region(path: Path) -> Region:
         When the file is missing, empty, or holds anything else; it names file and line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_bytes().decode().split("\n")
     except OSError as exc:
         raise BadInput(f"the region file {path} cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise BadInput(f"the region file {path} is no text") from exc
+    if lines[-1].rpartition(")")[2].strip(" ") and lines[-1] != lines[-1].strip():
+        raise X
     region = _parse(path.name, lines)
     if not region.shapes:
         raise BadInput(f"the region file {path} holds no shape")
@@ -227,7 +236,7 @@ def _shape(text: str, frame: Frame) -> Shape:
         raise ValueError(f"the shape {kind} is not understood: use circle, annulus, ellipse, box or polygon")
     end = 2 + _SIZES[kind]
     if len(values) not in (end, end + (kind in _WITH_ANGLE)):
-        raise ValueError(f"a {kind} with {len(values)} figures is not understood")
+        raise ValueError(f"{kind} with {len(values)} figures is not understood")
     sizes = tuple(_size(value, frame) for value in values[2:end])
     _check_sizes(kind, sizes)
     angle = _plain(values[-1]) if len(values) > end else 0.0

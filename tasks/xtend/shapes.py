@@ -39,7 +39,7 @@ class PixelShape:
     angle: float = 0.0
 
     def contains(self, x: ArrayLike, y: ArrayLike) -> Mask:
-        """Whether points lie inside the outline or on it, were this an inclusion."""
+        """Whether points (sky pixels, shapes that broadcast) lie inside the outline or on it."""
         px, py = np.asarray(x, float), np.asarray(y, float)
         if self.kind == "polygon":
             return _in_polygon(px, py, self.x, self.y)

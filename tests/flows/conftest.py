@@ -1,4 +1,4 @@
-"""Whole sweeps: one small archive and one Prefect server for all tests, commands in processes of their own."""
+"""Whole sweeps: one small archive and one Prefect server for all tests, commands in their own processes."""
 
 import fcntl
 import hashlib
@@ -172,6 +172,14 @@ class Place:
                     counts[key] = counts.get(key, 0) + 1
         return counts
 
+    def called_since(self, before: dict[str, int]) -> set[str]:
+        """The functions that were called since the calls were counted."""
+        return {key.split()[1] for key, number in self.calls().items() if number != before.get(key)}
+
+    def inodes(self) -> dict[str, int]:
+        """Which file on disk each product is."""
+        return {path: (self.folder / "store" / path).stat().st_ino for path in self.published()}
+
     def check_store(self, *, leftovers: bool = False) -> None:
         """Every product is there with its hash, and every file is some manifest's (or is left over)."""
         store = self.folder / "store"
@@ -271,7 +279,7 @@ def prefect(api: str) -> Prefect:
 
 
 @pytest.fixture
-def place_of() -> Callable[[str], Prefect]:
+def recorded() -> Callable[[str], Prefect]:
     """Asks another server than the common one."""
     return Prefect
 

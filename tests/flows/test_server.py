@@ -89,6 +89,7 @@ def test_one_whose_starter_was_killed_is_adopted(settings, wait):
     starter.kill()
     starter.wait()
     assert alive(pid)
+    assert running(settings.prefect_home) is None, "it still starts"
     with prefect_server(settings) as adopted:
         assert adopted.pid == pid
         assert is_healthy(adopted)
@@ -133,7 +134,7 @@ def test_a_damaged_record_is_none(settings, content):
 def test_a_port_that_is_taken(settings, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setattr(module, "_free_port", lambda: taken.getsockname()[1])
-        with pytest.raises(EnvironmentFault, match="server.log"), prefect_server(settings):
+        with pytest.raises(EnvironmentFault, match=r"server\.log"), prefect_server(settings):
             pass
     assert running(settings.prefect_home) is None
     assert (settings.prefect_home / "server.log").stat().st_size

@@ -177,6 +177,5 @@ def test_offsets_are_true_distances():
     apertures = choose_apertures(Field(AIM, EVERYWHERE), AIM.ra + 0.2, AIM.dec, 2.0, RING)
     # 0.2° of right ascension at −69.6° is 4.17′.
     assert apertures.offset_arcmin == pytest.approx(12 * np.cos(np.radians(AIM.dec)), rel=1e-3)
-    assert separation_arcmin(AIM, apertures.source.circle, AIM.ra + 0.2, AIM.dec) == pytest.approx(
-        0, abs=1e-6
-    )
+    centre = apertures.source.circle
+    assert separation_arcmin(AIM, centre, AIM.ra + 0.2, AIM.dec) == pytest.approx(0, abs=1e-6)

@@ -48,7 +48,7 @@ class Observation(BaseModel):
     status : str
         As the catalogue says.
     public_date : float, optional
-        Modified Julian date of the release, sentinels included: see `public.release`.
+        Modified Julian date of the release, sentinels included: see `why_not_public`.
     dataclasses : tuple of DataClass
         What the catalogue claims; the archive's listing decides.
     odd_dataclasses : tuple of str

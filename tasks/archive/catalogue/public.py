@@ -11,15 +11,15 @@ _NO_DATE: Final = (0.0, 88068.0)
 _ARCHIVED: Final = "archived"
 
 
-def release(observation: Observation, now: datetime | float) -> str | None:
+def why_not_public(observation: Observation, now: datetime) -> str | None:
     """Why an observation is not public, or None when it is.
 
     Parameters
     ----------
     observation : Observation
         A row of the catalogue.
-    now : datetime with a time zone, or float
-        The moment to judge at; a number is a modified Julian date (UTC).
+    now : datetime
+        The moment to judge at, with its time zone.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def release(observation: Observation, now: datetime | float) -> str | None:
         One sentence for people; None for a public observation. What the archive's listing then shows
         decides whether there are data.
     """
-    moment = (now - _EPOCH) / timedelta(days=1) if isinstance(now, datetime) else now
+    moment = (now - _EPOCH) / timedelta(days=1)
     if observation.start_mjd is not None and observation.start_mjd > moment:
         return f"not observed yet: the catalogue plans it for {_day(observation.start_mjd)}"
     if observation.exposure <= 0 and observation.status.casefold() != _ARCHIVED:

@@ -59,7 +59,13 @@ class Archive(ABC):
 
 @contextmanager
 def local_faults(to: Path) -> Iterator[None]:
-    """Tell a full or read-only disk here from trouble at the other end."""
+    """Tell a full or read-only disk here from trouble at the other end.
+
+    Raises
+    ------
+    EnvironmentFault
+        When `to` cannot be written; other errors go on as they are.
+    """
     try:
         yield
     except OSError as exc:

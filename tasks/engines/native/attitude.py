@@ -178,7 +178,19 @@ def wedges(
 def off_axis(ra: ArrayLike, dec: ArrayLike, roll: ArrayLike, origin: SkyObject) -> tuple[Floats, Floats]:
     """Distance from the object (arcmin) and direction towards it (0–360°) as seen by the telescope.
 
-    All arguments in degrees. The direction is 0 where one of its two components vanishes, as in the tool.
+    The direction is 0 where one of its two components vanishes, as in the tool.
+
+    Parameters
+    ----------
+    ra, dec, roll : array_like, shape (n,)
+        Attitudes in degrees.
+    origin : SkyObject
+        The object.
+
+    Returns
+    -------
+    distance, direction : ndarray, shape (n,)
+        In arcmin and in degrees.
     """
     a, d, r = np.radians(ra), np.radians(dec), np.radians(roll)
     a0, d0 = np.radians(origin.ra), np.radians(origin.dec)

@@ -47,5 +47,5 @@ def read_bad_pixels(path: Path) -> NDArray[np.int8]:
 
 
 def live_mask(flags: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Which DET pixels collect exposure; those of the calibration sources count as if they did not."""
+    """Which DET pixels collect exposure, shape (1810, 1810): not those of the calibration sources."""
     return np.asarray(flags == GOOD)

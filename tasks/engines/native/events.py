@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from astropy.io import fits
@@ -21,6 +21,7 @@ from tasks.engines.native.fits_stream import Column, headers, opened, padded_siz
 from tasks.engines.native.gti import Gti, union
 
 _GTI_NAMES: Final = ("GTI", "STDGTI")
+_FRAME: Final = ("TIMEZERO", "TIMEDEL", "TIMEPIXR")
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,25 @@ class Axis:
     cdelt: float = 1.0
 
     @property
+    def world(self) -> dict[str, Any]:
+        """The world coordinate by the endings of its keywords: TYP, RPX, RVL, DLT."""
+        return {"TYP": self.ctype, "RPX": self.crpix, "RVL": self.crval, "DLT": self.cdelt}
+
+    @property
     def size(self) -> int:
         """How many pixels or channels."""
         return self.high - self.low + 1
 
     def valid(self, values: Column) -> NDArray[np.bool_]:
-        """Which values are not null and lie in the range once rounded."""
+        """Which values are known and lie in the range once rounded."""
         whole = nearest(values)
         inside = (whole >= self.low) & (whole <= self.high)
-        return inside if self.null is None else inside & (values != self.null)
+        return inside & self.known(values)
+
+    def known(self, values: Column) -> NDArray[np.bool_]:
+        """Which values are neither null nor NaN."""
+        known = ~np.isnan(values)
+        return known if self.null is None else known & (values != self.null)
 
 
 @dataclass(frozen=True)
@@ -169,6 +180,8 @@ def read_events(paths: Sequence[Path], columns: Sequence[str], optional: Sequenc
     names = [*map(str.upper, columns), *wanted]
     if any(each.axes.get(name) != first.axes.get(name) for each in files for name in names):
         raise Permanent(f"{', '.join(each.name for each in files)} do not share ranges and sky coordinates")
+    if any(each.header.get(key) != first.header.get(key) for each in files for key in _FRAME):
+        raise Permanent(f"{', '.join(each.name for each in files)} do not share {', '.join(_FRAME)}")
     return EventList(
         tuple(each.name for each in files),
         first.header,
@@ -267,7 +280,9 @@ def _intervals(tables: Sequence[fits.BinTableHDU], path: Path) -> tuple[Gti, tup
         raise Permanent(f"{path.name} has good-time intervals without a start or an end")
     several = sum(other.name == table.name for other in tables)
     note = f"{path.name} has {several} extensions {table.name}; the first was used"
-    return Gti.merged(start, stop), (note,) if several > 1 else ()
+    # HEASoft adds the extension's own TIMEZERO, whatever that of the events is.
+    zero = float(table.header.get("TIMEZERO", 0.0))
+    return Gti.merged(start + zero, stop + zero), (note,) if several > 1 else ()
 
 
 def _whole_time(header: fits.Header, path: Path) -> tuple[Gti, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from tasks.core.errors import NoData, Permanent
 from tasks.engines.native.attitude import AttitudeHistory, SkyObject, read_ehk, wedges
 from tasks.engines.native.detector import live_mask, read_bad_pixels
 from tasks.engines.native.events import EventList, read_events
-from tasks.engines.native.exposure_hdus import ExposureMap, common_keywords, map_hdus
+from tasks.engines.native.exposure_hdus import MadeMap, common_keywords, map_hdus
 from tasks.engines.native.headers import write_product
 from tasks.engines.native.keywords import nominal_of
 from tasks.engines.native.projection import coverage
@@ -80,7 +80,7 @@ def make(
 
 def _measured(
     ehk: Path, events: list[str], bad_pixels: Path, delta_arcmin: float, numphi: int
-) -> tuple[EventList, ExposureMap, tuple[Caution, ...]]:
+) -> tuple[EventList, MadeMap, tuple[Caution, ...]]:
     """Read everything and make the unbinned map."""
     observed = read_events([Path(name) for name in events], ())
     if not observed.gti.total > 0:
@@ -101,8 +101,25 @@ def exposure_map(
     live: NDArray[np.bool_],
     delta_arcmin: float,
     numphi: int,
-) -> ExposureMap:
-    """Seconds in each SKY pixel: Σ over wedges of their time × the covered fraction of the pixel."""
+) -> MadeMap:
+    """Seconds in each SKY pixel: Σ over wedges of their time × the covered fraction of the pixel.
+
+    Parameters
+    ----------
+    history : AttitudeHistory
+        The attitude.
+    events : EventList
+        Its good time and aspect; no column is needed.
+    live : ndarray of bool, shape (1810, 1810)
+        The DET pixels that collect exposure.
+    delta_arcmin, numphi : float, int
+        As `wedges` takes them.
+
+    Raises
+    ------
+    Permanent
+        When the events do not give their aspect, or the attitude does not cover the good time.
+    """
     nominal = nominal_of(events.keywords, events.name)
     origin = history.object or SkyObject(
         float(events.keywords.get("RA_OBJ", nominal.ra)), float(events.keywords.get("DEC_OBJ", nominal.dec))
@@ -111,7 +128,7 @@ def exposure_map(
     seconds = np.zeros((SKY_SIZE, SKY_SIZE))
     for wedge in parts:
         seconds += wedge.gti.total * coverage(live, wedge.attitude, nominal)
-    return ExposureMap(seconds, parts, live, nominal)
+    return MadeMap(seconds, parts, live, nominal)
 
 
 def _cautions(history: AttitudeHistory, ehk: str) -> tuple[Caution, ...]:

@@ -16,14 +16,12 @@ _COPIED: Final = (
     "FILTER", "DETNAM", "DATAMODE", "OBS_MODE", "ORIGIN", "RA_OBJ", "DEC_OBJ", "PA_NOM",
     "MJDREFI", "MJDREFF", "TIMESYS", "TIMEREF", "TIMEUNIT",
 )  # fmt: skip
-
-
 _DATES: Final = ("DATE-OBS", "DATE-END")
 
 
 @dataclass(frozen=True, eq=False)
-class ExposureMap:
-    """An exposure map of the whole SKY image and what it was made of.
+class MadeMap:
+    """An exposure map of the whole SKY image as it is made, and of what.
 
     Parameters
     ----------
@@ -49,13 +47,31 @@ class ExposureMap:
 
 
 def block_mean(image: Floats, binning: int) -> Floats:
-    """Mean over blocks of binning × binning pixels; the trailing partial block is dropped."""
+    """Mean over blocks of binning × binning pixels; the trailing partial block is dropped.
+
+    Parameters
+    ----------
+    image : ndarray, shape (m, n)
+        Any unit.
+    binning : int
+        Pixels per block and axis.
+
+    Returns
+    -------
+    ndarray, shape (m // binning, n // binning)
+        In the unit of `image`.
+
+    Raises
+    ------
+    BadInput
+        When the binning is not positive or larger than the image.
+    """
     rows, columns = (binned_size(binning, size) for size in image.shape)
     blocks = image[: rows * binning, : columns * binning].reshape(rows, binning, columns, binning)
     return np.asarray(blocks.mean(axis=(1, 3)))
 
 
-def map_hdus(made: ExposureMap, binning: int, keywords: Mapping[str, Any]) -> list[Any]:
+def map_hdus(made: MadeMap, binning: int, keywords: Mapping[str, Any]) -> list[Any]:
     """The HDUs of a map: image, OFFAXISHIST, GTIEXPnnn and, unbinned, PARTIALEXPnnn."""
     image = fits.PrimaryHDU(block_mean(made.seconds, binning).astype(np.float32))
     image.header.update(keywords)
@@ -70,7 +86,7 @@ def map_hdus(made: ExposureMap, binning: int, keywords: Mapping[str, Any]) -> li
     return [image, _off_axis_table(made, keywords), *tables]
 
 
-def common_keywords(events: EventList, made: ExposureMap) -> dict[str, Any]:
+def common_keywords(events: EventList, made: MadeMap) -> dict[str, Any]:
     """What the image and its OFFAXISHIST say in common."""
     header, gti = events.keywords, events.gti
     # One list's dates do not hold for what is split in several.
@@ -113,7 +129,7 @@ def _wcs_keywords(nominal: Nominal, binning: int) -> dict[str, Any]:
     return said
 
 
-def _off_axis_table(made: ExposureMap, keywords: Mapping[str, Any]) -> fits.BinTableHDU:
+def _off_axis_table(made: MadeMap, keywords: Mapping[str, Any]) -> fits.BinTableHDU:
     """OFFAXISHIST: one row a wedge; ahbackscal reads EXPOSURE here, xaarfgen the rows."""
     total = made.exposure
     rows = [

@@ -48,7 +48,7 @@ def read_hdus(path: Path, names: Sequence[str] | None = None) -> list[Any]:
 
 
 def read_image(path: Path) -> tuple[NDArray[Any], fits.Header]:
-    """The image in the primary HDU, and its header; what follows in the file is not read.
+    """The image in the primary HDU, shape (NAXIS2, NAXIS1), and its header; what follows is not read.
 
     Raises
     ------

@@ -24,7 +24,15 @@ _GZIP: Final = b"\x1f\x8b"
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The file's bytes, decompressed where they are gzipped; reading errors become ours."""
+    """The file's bytes, decompressed where they are gzipped.
+
+    Raises
+    ------
+    BadInput
+        When the file is not there or cannot be opened.
+    Permanent
+        When it is broken, also where that shows inside the block.
+    """
     try:
         with path.open("rb") as file:
             zipped = file.read(2) == _GZIP
@@ -43,7 +51,13 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def headers(stream: BinaryIO, path: Path) -> Iterator[fits.Header]:
-    """Each HDU's header; the caller reads or skips the data before it asks for the next."""
+    """Each HDU's header; the caller reads or skips the data before it asks for the next.
+
+    Raises
+    ------
+    Permanent
+        When this is no FITS file, or is truncated.
+    """
     first = True
     while block := stream.read(_BLOCK):
         if not block.startswith(b"SIMPLE  =" if first else b"XTENSION="):
@@ -63,7 +77,13 @@ def _has_end(block: bytes) -> bool:
 
 
 def padded_size(header: fits.Header) -> int:
-    """Bytes of the data after a header, with their padding."""
+    """Bytes of the data after a header, with their padding.
+
+    Raises
+    ------
+    astropy.io.fits.VerifyError
+        When the header does not tell; `opened` makes a `Permanent` of it.
+    """
     try:
         axes = [int(header[f"NAXIS{number}"]) for number in range(1, int(header["NAXIS"]) + 1)]
         bits = abs(int(header["BITPIX"]))
@@ -74,7 +94,13 @@ def padded_size(header: fits.Header) -> int:
 
 
 def take(stream: BinaryIO, size: int, path: Path) -> bytes:
-    """Exactly so many bytes."""
+    """Exactly so many bytes.
+
+    Raises
+    ------
+    Permanent
+        When there are fewer.
+    """
     data = stream.read(size)
     while len(data) < size:
         more = stream.read(size - len(data))
@@ -85,7 +111,7 @@ def take(stream: BinaryIO, size: int, path: Path) -> bytes:
 
 
 def skip(stream: BinaryIO, size: int, path: Path) -> None:
-    """Pass over so many bytes."""
+    """Pass over so many bytes; errors as for `take`."""
     while size > 0:
         size -= len(take(stream, min(size, _CHUNK), path))
 
@@ -147,7 +173,7 @@ def _scaled(values: Column, column: fits.Column) -> Column:
         return values
     if values.dtype.kind in "iu" and scale == 1 and float(zero).is_integer() and values.dtype.itemsize < 8:
         return values.astype(np.int64) + int(zero)
-    return values * float(scale) + float(zero)
+    return values.astype(np.float64) * float(scale) + float(zero)
 
 
 def _skip_rest(stream: BinaryIO) -> None:

@@ -41,6 +41,13 @@ def group_minimum(counts: NDArray[Any], minimum: int) -> Grouping:
     """Groups of at least `minimum` counts, greedily from the first channel.
 
     The channels of a tail that never reaches it stay alone and are doubtful, as in grppha.
+
+    Parameters
+    ----------
+    counts : array (n,)
+        Counts of each channel.
+    minimum : int
+        At least 1.
     """
     reached = np.cumsum(counts, dtype=np.int64)
     grouping, quality = np.full(counts.size, -1, np.int16), np.zeros(counts.size, np.int16)
@@ -77,7 +84,7 @@ def group_optimal(counts: NDArray[Any], fwhm: NDArray[np.int64]) -> Grouping:
 
 
 def optimal_widths(counts: NDArray[Any], fwhm: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Width in channels of the optimal bin that starts at each channel."""
+    """Width in channels, shape (n,), of the optimal bin that starts at each; arguments as `group_optimal`."""
     elements = 1 + (1 / fwhm).sum()
     channel = np.arange(counts.size)
     reached = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))

@@ -47,31 +47,29 @@ class Gti:
         return float((self.stop - self.start).sum())
 
     def contains(self, times: ArrayLike) -> NDArray[np.bool_]:
-        """Which times lie inside or on a bound."""
+        """Which times (seconds, any shape) lie inside or on a bound; bool of the same shape."""
         time = np.asarray(times, float)
         if not self.start.size:
             return np.zeros(time.shape, bool)
         index = np.searchsorted(self.start, time, side="right") - 1
         return (index >= 0) & (time <= self.stop[np.maximum(index, 0)])
 
-    def overlap(self, edges: ArrayLike) -> Floats:
-        """Good time within each bin, in seconds.
+    def overlap(self, begin: Floats, end: Floats) -> Floats:
+        """Good time within each bin in seconds, shape (m,).
+
+        It is added up interval by interval, as HEASoft does, so that rounding is the same.
 
         Parameters
         ----------
-        edges : array_like, shape (m + 1,)
-            Ascending bounds of m neighbouring bins.
+        begin, end : ndarray of float64, shape (m,)
+            Bounds of bins in ascending order.
         """
-        bounds = np.asarray(edges, float)
-        if not self.start.size:
-            return np.zeros(bounds.size - 1)
-        lengths = np.cumsum(self.stop - self.start)
-        elapsed = np.column_stack((lengths - (self.stop - self.start), lengths)).ravel()
-        return np.diff(np.interp(bounds, np.column_stack((self.start, self.stop)).ravel(), elapsed))
-
-    def shifted(self, seconds: float) -> "Gti":
-        """The same intervals, later by so many seconds."""
-        return Gti(self.start + seconds, self.stop + seconds)
+        first = np.searchsorted(end, self.start, side="right")
+        count = np.maximum(np.searchsorted(begin, self.stop, side="left") - first, 0)
+        interval = np.repeat(np.arange(count.size), count)
+        place = np.arange(interval.size) - np.repeat(np.cumsum(count) - count - first, count)
+        shared = np.minimum(self.stop[interval], end[place]) - np.maximum(self.start[interval], begin[place])
+        return np.bincount(place, shared, minlength=begin.size)
 
 
 def union(parts: Sequence[Gti]) -> Gti:

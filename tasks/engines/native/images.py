@@ -6,11 +6,11 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from tasks.core.errors import BadInput
 from tasks.engines.native.events import Axis, nearest
-from tasks.engines.native.ogip import gti_hdu, set_observation, set_physical
+from tasks.engines.native.ogip import gti_hdu, set_axes, set_observation
 from tasks.engines.native.selection import Selection
 from tasks.xtend.channels import Channels
+from tasks.xtend.geometry import binned_size
 
 Image = NDArray[np.int32]
 
@@ -54,14 +54,28 @@ def images(
 
 
 def image_shape(axes: tuple[Axis, Axis], binning: int) -> tuple[int, int]:
-    """(NAXIS2, NAXIS1) of an image; the trailing partial block is dropped."""
-    if not 1 <= binning <= min(axis.size for axis in axes):
-        raise BadInput(f"binning {binning} is outside 1–{min(axis.size for axis in axes)}")
-    return axes[1].size // binning, axes[0].size // binning
+    """(NAXIS2, NAXIS1) of an image; the trailing partial block is dropped.
+
+    Raises
+    ------
+    BadInput
+        When the binning is not positive or larger than the sky.
+    """
+    return binned_size(binning, axes[1].size), binned_size(binning, axes[0].size)
 
 
 def bin_events(x: NDArray[np.number], y: NDArray[np.number], axes: tuple[Axis, Axis], binning: int) -> Image:
-    """Counts per block of `binning` × `binning` sky pixels, from whole pixels within the axes' ranges."""
+    """Counts per block of `binning` × `binning` sky pixels, shape (NAXIS2, NAXIS1).
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n,)
+        Whole sky pixels within the axes' ranges.
+    axes : tuple of Axis
+        Of x and of y.
+    binning : int
+        Sky pixels per image pixel and axis.
+    """
     height, width = image_shape(axes, binning)
     column = (x.astype(np.int32) - axes[0].low) // binning
     row = (y.astype(np.int32) - axes[1].low) // binning
@@ -101,20 +115,10 @@ def image_hdus(
 
 
 def _set_world(header: fits.Header, selection: Selection, binning: int) -> None:
-    """World and physical coordinates of a binned sky image; extractor writes neither CUNIT nor CD."""
+    """World and physical coordinates of a binned sky image."""
     axes = selection.events.axis("X"), selection.events.axis("Y")
-    for number, axis in enumerate(axes, start=1):
-        header[f"CTYPE{number}"] = axis.ctype
-        reference = (axis.crpix - (axis.low - 1)) / binning + (binning - 1) / (2 * binning)
-        header[f"CRPIX{number}"] = (reference, "reference pixel")
-        header[f"DRPIX{number}"] = (axis.crpix, "original reference pixel")
-        header[f"CRVAL{number}"] = (axis.crval, "coordinate of the reference pixel")
-        header[f"CDELT{number}"] = (axis.cdelt * binning, "increment")
-        header[f"DDELT{number}"] = (axis.cdelt, "original increment")
+    set_axes(header, axes, (axes[0].low, axes[1].low), binning)
     header["CROTA2"] = (0.0, "sky coordinate rotation angle")
-    header["WCSNAMEP"] = "PHYSICAL"
-    for number, axis in enumerate(axes, start=1):
-        set_physical(header, number, axis, axis.low, binning)
     if axes[0].ctype:
         header["RA_NOM"] = (axes[0].crval, "[deg] right ascension of the reference pixel")
         header["DEC_NOM"] = (axes[1].crval, "[deg] declination of the reference pixel")

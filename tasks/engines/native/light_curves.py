@@ -13,9 +13,7 @@ from tasks.engines.native.selection import Mask, Selection
 from tasks.xtend.channels import Channels
 from tasks.xtend.regions import Region
 
-_MOST_BINS: Final = 20_000_000
-_UNRESOLVED: Final = 1e-6
-"""Seconds below which an overlap is rounding: mission times of 10⁸ s are stored to some 10⁻⁸ s."""
+_MOST_BINS: Final = 5_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +28,8 @@ class LightCurve:
         Length of a bin in seconds.
     threshold : float
         Least exposed fraction of the bins kept.
-    number : ndarray of int, shape (n,)
-        Which bin, from 0.
+    begin : ndarray of float64, shape (n,)
+        Starts of the bins in mission time.
     counts : ndarray of int, shape (n,)
         Events.
     exposure : ndarray of float64, shape (n,)
@@ -41,7 +39,7 @@ class LightCurve:
     start: float
     width: float
     threshold: float
-    number: NDArray[np.int64]
+    begin: NDArray[np.float64]
     counts: NDArray[np.int64]
     exposure: NDArray[np.float64]
 
@@ -72,14 +70,13 @@ def light_curve(selection: Selection, chosen: Mask, width: float, threshold: flo
         raise BadInput(
             f"bins of {width} s would divide the observation into {span:.0f} parts: use longer ones"
         )
-    bins = int(span) + 1
-    exposure = gti.shifted(-start).overlap(np.arange(bins + 1) * width)
+    # In mission time, so that rounding decides on a full bin or a sliver of one as it does in extractor.
+    begin = start + width * np.arange(int(span) + 1)
+    exposure = gti.overlap(begin, begin + width)
     place = np.floor((selection.times[chosen & selection.good] - start) / width).astype(np.int64)
-    counts = np.bincount(place, minlength=bins)[:bins]
-    # In single precision, as the column is stored: a full bin must not fail a threshold of 1 by rounding.
-    exposed = (exposure / width).astype(np.float32) >= np.float32(threshold)
-    kept = np.flatnonzero((exposure > _UNRESOLVED) & exposed)
-    return LightCurve(start, width, threshold, kept, counts[kept], exposure[kept])
+    counts = np.bincount(place, minlength=begin.size)[: begin.size]
+    kept = (exposure > 0) & (exposure / width >= threshold)
+    return LightCurve(start, width, threshold, begin[kept], counts[kept], exposure[kept])
 
 
 def light_curve_hdus(
@@ -97,6 +94,7 @@ def light_curve_hdus(
         The bins.
     """
     primary = fits.PrimaryHDU()
+    primary.header.update(_times(curve))
     set_observation(primary.header, selection)
     rate = _rate_hdu(curve)
     header = rate.header
@@ -112,7 +110,7 @@ def light_curve_hdus(
 
 def _rate_hdu(curve: LightCurve) -> fits.BinTableHDU:
     columns = [
-        fits.Column("TIME", "D", unit="s", array=curve.number * curve.width),
+        fits.Column("TIME", "D", unit="s", array=curve.begin - curve.start),
         fits.Column("RATE", "E", unit="count/s", array=curve.counts / curve.exposure),
         fits.Column(
             "ERROR",
@@ -129,12 +127,18 @@ def _rate_hdu(curve: LightCurve) -> fits.BinTableHDU:
             "HDUCLAS1": ("LIGHTCURVE", "extension contains a light curve"),
             "HDUCLAS2": ("TOTAL", "source and background"),
             "HDUCLAS3": ("RATE", "counts per second of good time"),
-            "TIMEZERO": (curve.start + curve.width / 2, "[s] TIME + TIMEZERO is the centre of a bin"),
-            "TIMEDEL": (curve.width, "[s] length of a bin"),
-            "TIMEPIXR": (0.5, "times are those of bin centres"),
+            **_times(curve),
             "MINFREXP": (curve.threshold, "least FRACEXP included"),
             "VIGNAPP": (False, "whether corrected for vignetting"),
             "BACKAPP": (False, "whether a background was subtracted"),
         }
     )
     return hdu
+
+
+def _times(curve: LightCurve) -> dict[str, tuple[float, str]]:
+    return {
+        "TIMEZERO": (curve.start + curve.width / 2, "[s] TIME + TIMEZERO is the centre of a bin"),
+        "TIMEDEL": (curve.width, "[s] length of a bin"),
+        "TIMEPIXR": (0.5, "times are those of bin centres"),
+    }

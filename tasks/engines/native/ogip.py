@@ -72,7 +72,34 @@ def set_region_reference(header: fits.Header, region: Region | None) -> None:
         header["DSVAL1"] = ("TABLE", "Data subspace descriptor: value")
 
 
-def set_physical(header: fits.Header, number: int, axis: Axis, first: int, binning: int) -> None:
+def set_axes(header: fits.Header, axes: tuple[Axis, Axis], first: tuple[int, int], binning: int) -> None:
+    """World and physical coordinates of an image; extractor writes neither CUNIT nor CD.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header
+        The image's.
+    axes : tuple of Axis
+        The columns that it was binned from.
+    first : tuple of int
+        Where in these columns its first pixel begins.
+    binning : int
+        Pixels of the columns per pixel of the image.
+    """
+    for number, (axis, low) in enumerate(zip(axes, first, strict=True), start=1):
+        reference = (axis.crpix - (low - 1)) / binning + (binning - 1) / (2 * binning)
+        header[f"CTYPE{number}"] = axis.ctype
+        header[f"CRPIX{number}"] = (reference, "reference pixel")
+        header[f"DRPIX{number}"] = (axis.crpix, "original reference pixel")
+        header[f"CRVAL{number}"] = (axis.crval, "coordinate of the reference pixel")
+        header[f"CDELT{number}"] = (axis.cdelt * binning, "increment")
+        header[f"DDELT{number}"] = (axis.cdelt, "original increment")
+    header["WCSNAMEP"] = "PHYSICAL"
+    for number, (axis, low) in enumerate(zip(axes, first, strict=True), start=1):
+        _set_physical(header, number, axis, low, binning)
+
+
+def _set_physical(header: fits.Header, number: int, axis: Axis, first: int, binning: int) -> None:
     """Physical coordinates of an image axis whose first pixel begins at pixel `first` of a column."""
     centre = first + (binning - 1) / 2
     header[f"LTV{number}"] = (1 - centre / binning, "offset for logical to physical pixel")
@@ -98,6 +125,9 @@ def gti_hdu(selection: Selection) -> fits.BinTableHDU:
             "HDUCLAS1": ("GTI", "good-time intervals"),
             "HDUCLAS2": "STANDARD",
             "HDUNAME": "GTI",
+            "MTYPE1": "TIME",
+            "MFORM1": "START,STOP",
+            "METYP1": "R",
         }
     )
     _set_identity(hdu.header, selection)
@@ -133,13 +163,7 @@ def region_hdu(region: Region, selection: Selection) -> fits.BinTableHDU:
     for number, name in enumerate(("X", "Y"), start=1):
         axis = selection.events.axis(name)
         if axis.ctype:
-            for key, value in (
-                ("TYP", axis.ctype),
-                ("RPX", axis.crpix),
-                ("RVL", axis.crval),
-                ("DLT", axis.cdelt),
-            ):
-                hdu.header[f"TC{key}{number}"] = value
+            hdu.header.update({f"TC{ending}{number}": value for ending, value in axis.world.items()})
     _set_identity(hdu.header, selection)
     return hdu
 

@@ -41,6 +41,16 @@ def rate_image(
 def calibration_pixels(header: fits.Header) -> NDArray[np.bool_]:
     """Pixels of an image that touch a calibration source; none for other instruments.
 
+    Parameters
+    ----------
+    header : astropy.io.fits.Header
+        The image's.
+
+    Returns
+    -------
+    ndarray of bool, shape (NAXIS2, NAXIS1)
+        True where a pixel is touched.
+
     Raises
     ------
     Permanent
@@ -94,7 +104,7 @@ def write_rate_image(
 
 
 def rate_hdu(rate: NDArray[np.float32], header: fits.Header) -> fits.PrimaryHDU:
-    """The primary HDU of a rate image with the WCS and keywords of its counts image."""
+    """The primary HDU of a rate image (counts/s) with the WCS and keywords of its counts image."""
     hdu = fits.PrimaryHDU(rate, header)
     hdu.header["BUNIT"] = ("count/s", "not vignetting-corrected")
     hdu.header["CONTENT"] = "RATE IMAGE"

@@ -74,6 +74,14 @@ def choose(
     -------
     Report
         Facts: `target_offset_arcmin`, `exposed_area` (the file that told it), `source` and `background`.
+        `not_made` names the files without a circle, and why.
+
+    Raises
+    ------
+    Permanent
+        When a file cannot be read, or the events do not give their aspect.
+    SoftwareFault
+        When the exposure map is not that of the whole unbinned field.
     """
     nominal = nominal_of(read_header(Path(events)), events)
     field = Field(nominal, exposed_area(nominal, events, exposure_map, bad_pixels))
@@ -114,7 +122,17 @@ def exposed_area(
 
 
 def region_texts(nominal: Nominal, apertures: Apertures, comment: str) -> dict[str, str]:
-    """The text of each region file that can be written, by the keys of `choose`'s names."""
+    """The text of each region file that can be written, by the keys of `choose`'s names.
+
+    Parameters
+    ----------
+    nominal : Nominal
+        The aspect of the SKY pixels.
+    apertures : Apertures
+        The circles.
+    comment : str
+        Target and ObsID; one line.
+    """
     calibration = calibration_circles(nominal)
     texts = {"calibration": _text("fk5", nominal, f"calibration sources, {comment}", None, calibration)}
     for role, aperture in (("source", apertures.source), ("background", apertures.background)):

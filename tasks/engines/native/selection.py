@@ -37,7 +37,7 @@ class Selection:
     @cached_property
     def times(self) -> Floats:
         """Centres of the events' frames in seconds, shape (n,)."""
-        return self.events.columns["TIME"] + frame_shift(self.events.header)
+        return self.events.columns["TIME"].astype(np.float64, copy=False) + frame_shift(self.events.header)
 
     @cached_property
     def good(self) -> Mask:
@@ -66,18 +66,17 @@ class Selection:
         return self.ontime * self.live_fraction
 
     def within(self, channels: Channels | None) -> Mask:
-        """Which events have a PI channel in a range; all of them without one."""
+        """Which events have a PI channel in a range, shape (n,); all of them without one."""
         pi = self.events.columns["PI"]
         if channels is None:
             return np.ones(pi.shape, bool)
-        null = self.events.axis("PI").null
         chosen = np.asarray((pi >= channels.low) & (pi <= channels.high))
-        return chosen if null is None else chosen & (pi != null)
+        return chosen & self.events.axis("PI").known(pi)
 
     def inside(self, region: Region | None) -> Mask:
-        """Which events lie in a region, in good time or not; all of them without one.
+        """Which events lie in a region, in good time or not, shape (n,); all of them without one.
 
-        Positions that are no whole pixels are taken as they are.
+        Positions that are no whole pixels, or lie beyond the range of sky pixels, are taken as they are.
         """
         columns = self.events.columns
         if region is None:
@@ -87,7 +86,8 @@ class Selection:
         for begin in range(0, self.events.size, _EVENTS_AT_ONCE):
             part = slice(begin, begin + _EVENTS_AT_ONCE)
             inside[part] = region.contains(columns["X"][part], columns["Y"][part], wcs)
-        return inside & self.on_sky
+        x, y = self.events.axis("X"), self.events.axis("Y")
+        return inside & x.known(columns["X"]) & y.known(columns["Y"])
 
 
 def select(events: EventList) -> Selection:

@@ -57,10 +57,25 @@ def count_channels(selection: Selection, inside: Mask) -> NDArray[np.int32]:
 def spectrum_hdus(
     selection: Selection, inside: Mask, region: Region | None, spectrum: Spectrum
 ) -> list[fits.PrimaryHDU | fits.BinTableHDU]:
-    """A spectrum after its weighted map, with the good-time intervals and the region."""
+    """A spectrum after its weighted map, with the good-time intervals and the region.
+
+    Parameters
+    ----------
+    selection : Selection
+        The events.
+    inside : ndarray of bool, shape (n,)
+        Events in the region, in good time or not.
+    region : Region or None
+        None is the whole field.
+    spectrum : Spectrum
+        Counted from them.
+    """
     weights = weighted_map(selection, inside, region)
-    primary = wmap_hdu(selection, weights, region, spectrum.pixels, spectrum.total)
+    # Those without a legal channel or detector pixel count here, too.
+    selected = int((inside & selection.good).sum())
+    primary = wmap_hdu(selection, weights, region, spectrum.pixels, selected)
     table = _table(spectrum)
+    table.header["TOTCTS"] = (selected, "events selected")
     set_region_reference(table.header, region)
     set_observation(table.header, selection)
     regions = [region_hdu(region, selection)] if region is not None else []
@@ -100,7 +115,6 @@ def _table(spectrum: Spectrum) -> fits.BinTableHDU:
             "SYS_ERR": (0, "no systematic error specified"),
             "GROUPING": (0, "no grouping of the data has been defined"),
             "QUALITY": (0, "no data quality information specified"),
-            "TOTCTS": (spectrum.total, "total counts in spectrum"),
             "SPECDELT": (1, "binning factor of the spectrum"),
             "SPECPIX": (spectrum.first, "channel that SPECVAL stands for"),
             "SPECVAL": (float(spectrum.first), "original channel at the centre of SPECPIX"),

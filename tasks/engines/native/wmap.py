@@ -7,55 +7,13 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from tasks.engines.native.events import Axis, nearest
-from tasks.engines.native.ogip import set_observation, set_physical, set_region_reference
+from tasks.engines.native.events import Axis
+from tasks.engines.native.ogip import set_axes, set_observation, set_region_reference
+from tasks.engines.native.rotation import Rotation, fit_rotation, nominal_rotation
 from tasks.engines.native.selection import Mask, Selection
-from tasks.xtend.geometry import DetPixels, det_to_sky
 from tasks.xtend.regions import Region
 
-Floats = NDArray[np.float64]
-
-_MIRRORED: Final = 1.01
-"""A mirror image must fit the events by so much better than a rotation before it is believed."""
 _OUTSIDE: Final = -1.0
-
-
-@dataclass(frozen=True)
-class Rotation:
-    """How detector pixels turn into sky pixels: a rotation about the detector's centre, perhaps a mirror.
-
-    Parameters
-    ----------
-    x0, y0 : float
-        Sky pixel of the detector's centre.
-    detector : tuple of float
-        The detector's centre in its pixels.
-    sign : float
-        −1 where the first detector axis is mirrored.
-    angle : float
-        Radians from detector to sky, counter-clockwise.
-    """
-
-    x0: float
-    y0: float
-    detector: tuple[float, float]
-    sign: float
-    angle: float
-
-    def sky(self, detx: Floats, dety: Floats) -> tuple[Floats, Floats]:
-        """Sky pixels, not rounded, of detector pixels."""
-        dx, dy = self.sign * (detx - self.detector[0]), dety - self.detector[1]
-        cosine, sine = np.cos(self.angle), np.sin(self.angle)
-        return self.x0 + dx * cosine - dy * sine, self.y0 + dx * sine + dy * cosine
-
-    def det(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        """Detector pixels, not rounded, of sky pixels."""
-        dx, dy = x - self.x0, y - self.y0
-        cosine, sine = np.cos(self.angle), np.sin(self.angle)
-        return (
-            self.detector[0] + self.sign * (dx * cosine + dy * sine),
-            self.detector[1] + dy * cosine - dx * sine,
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,47 +71,6 @@ def weighted_map(selection: Selection, inside: Mask, region: Region | None) -> W
     # On sky pixels the events' own positions have decided; on detector pixels the pixel's centre does.
     image[outside if rotation else outside & (image == 0)] = _OUTSIDE
     return WeightedMap(image, axes, first, rotation)
-
-
-def fit_rotation(selection: Selection, inside: Mask, axes: tuple[Axis, Axis]) -> Rotation | None:
-    """The rotation that best turns the events' detector pixels into their sky pixels (least squares).
-
-    HEASoft finds it in the same way, from the events in the region, in good time or not. Where these are too
-    few, all events are taken; None when they do not tell either.
-    """
-    columns = selection.events.columns
-    placed = selection.on_sky & axes[0].valid(columns[axes[0].name]) & axes[1].valid(columns[axes[1].name])
-    for mask in (placed & inside, placed):
-        detector = np.array([nearest(columns[axis.name][mask]) for axis in axes], float)
-        if detector.size and np.ptp(detector, axis=1).any():
-            sky = np.array([nearest(columns[name][mask]) for name in ("X", "Y")], float)
-            return _rotation(detector, sky, axes)
-    return None
-
-
-def nominal_rotation(selection: Selection, axes: tuple[Axis, Axis]) -> Rotation | None:
-    """The rotation of Xtend by its nominal position angle; None for other instruments."""
-    header = selection.events.header
-    if header.get("INSTRUME") != "XTEND" or "PA_NOM" not in header:
-        return None
-    centre = (axes[0].low + axes[0].high) / 2, (axes[1].low + axes[1].high) / 2
-    sky = det_to_sky(DetPixels(*np.array(centre)), float(header["PA_NOM"]))
-    return Rotation(float(sky.x), float(sky.y), centre, 1, float(np.radians(header["PA_NOM"])))
-
-
-def _rotation(detector: Floats, sky: Floats, axes: tuple[Axis, Axis]) -> Rotation:
-    """Least squares for points of shape (2, n)."""
-    centre = (axes[0].low + axes[0].high) / 2, (axes[1].low + axes[1].high) / 2
-    u, v = detector - detector.mean(axis=1, keepdims=True)
-    p, q = sky - sky.mean(axis=1, keepdims=True)
-    sums = {
-        sign: (float((sign * u * q - v * p).sum()), float((sign * u * p + v * q).sum())) for sign in (1, -1)
-    }
-    sign = -1 if np.hypot(*sums[-1]) > _MIRRORED * np.hypot(*sums[1]) else 1
-    angle = float(np.arctan2(*sums[sign]))
-    trial = Rotation(0.0, 0.0, centre, sign, angle)
-    x, y = trial.sky(*detector.mean(axis=1))
-    return Rotation(float(sky[0].mean() - x), float(sky[1].mean() - y), centre, sign, angle)
 
 
 def _detector(selection: Selection) -> tuple[Axis, Axis]:
@@ -228,45 +145,12 @@ def wmap_hdu(
 ) -> fits.PrimaryHDU:
     """The map as the primary HDU of a spectrum, with the keywords that xtdrmf and xaarfgen read."""
     hdu = fits.PrimaryHDU(weights.image)
-    header = hdu.header
-    sky = _sky(selection)
-    header.update(
-        {
-            "HDUCLASS": ("OGIP", "format conforms to OGIP/GSFC conventions"),
-            "HDUCLAS1": ("IMAGE", "extension contains an image"),
-            "HDUCLAS2": ("WMAP", "extension contains a weighted map"),
-            "HDUVERS": ("2.0.0", "version of format (OGIP memo OGIP-96-001)"),
-            "HDUNAME": "WMAP",
-            "CONTENT": "SPECTRUM",
-            "BUNIT": "count",
-            "AXLEN1": weights.image.shape[1],
-            "AXLEN2": weights.image.shape[0],
-            "WMREBIN": (1, "weighted map rebinning"),
-            "OBS-MODE": (-10, "observing mode"),
-            "NPIXSOU": (float(pixels), "number of sky pixels in the region"),
-            "SKYBIN": (1, "image binning factor"),
-            "PIXSIZE": (abs(sky[1].cdelt), "[deg] size of a sky pixel"),
-            "WMAPFIX": (region is not None, "whether pixels outside the region are -1"),
-            "TOTCTS": (counts, "events in the spectrum"),
-            "X-OFFSET": (weights.first[0], "first original X pixel in map"),
-            "Y-OFFSET": (weights.first[1], "first original Y pixel in map"),
-            "BBOX1": weights.first[0],
-            "BBOX2": weights.first[1],
-            "HBBOX1": 1,
-            "HBBOX2": 1,
-            "OPTIC1": (-999.0, "X optical axis"),
-            "OPTIC2": (-999.0, "Y optical axis"),
-        }
-    )
-    _set_axes(header, weights)
+    header, sky = hdu.header, _sky(selection)
+    header.update(_content(weights, region, pixels, counts))
+    header["PIXSIZE"] = (abs(sky[1].cdelt), "[deg] size of a sky pixel")
+    set_axes(header, weights.axes, weights.first, 1)
     for letter, axis in zip("XY", sky, strict=True):
-        for key, value in (
-            ("TYP", axis.ctype),
-            ("RPX", axis.crpix),
-            ("RVL", axis.crval),
-            ("DLT", axis.cdelt),
-        ):
-            header[f"REF{letter}C{key}"] = value
+        header.update({f"REF{letter}C{ending}": value for ending, value in axis.world.items()})
     if weights.rotation:
         _set_rotation(header, weights.rotation)
     set_region_reference(header, region)
@@ -276,17 +160,33 @@ def wmap_hdu(
     return hdu
 
 
-def _set_axes(header: fits.Header, weights: WeightedMap) -> None:
-    for number, (axis, first) in enumerate(zip(weights.axes, weights.first, strict=True), start=1):
-        header[f"CTYPE{number}"] = axis.ctype
-        header[f"CRPIX{number}"] = (axis.crpix - (first - 1), "reference pixel")
-        header[f"DRPIX{number}"] = (axis.crpix, "original reference pixel")
-        header[f"CRVAL{number}"] = (axis.crval, "coordinate of the reference pixel")
-        header[f"CDELT{number}"] = (axis.cdelt, "increment")
-        header[f"DDELT{number}"] = (axis.cdelt, "original increment")
-    header["WCSNAMEP"] = "PHYSICAL"
-    for number, (axis, first) in enumerate(zip(weights.axes, weights.first, strict=True), start=1):
-        set_physical(header, number, axis, first, 1)
+def _content(weights: WeightedMap, region: Region | None, pixels: int, counts: int) -> dict[str, Any]:
+    """What the map is and what it covers."""
+    return {
+        "HDUCLASS": ("OGIP", "format conforms to OGIP/GSFC conventions"),
+        "HDUCLAS1": ("IMAGE", "extension contains an image"),
+        "HDUCLAS2": ("WMAP", "extension contains a weighted map"),
+        "HDUVERS": ("2.0.0", "version of format (OGIP memo OGIP-96-001)"),
+        "HDUNAME": "WMAP",
+        "CONTENT": "SPECTRUM",
+        "BUNIT": "count",
+        "AXLEN1": weights.image.shape[1],
+        "AXLEN2": weights.image.shape[0],
+        "WMREBIN": (1, "weighted map rebinning"),
+        "OBS-MODE": (-10, "observing mode"),
+        "NPIXSOU": (float(pixels), "number of sky pixels in the region"),
+        "SKYBIN": (1, "image binning factor"),
+        "WMAPFIX": (region is not None, "whether pixels outside the region are -1"),
+        "TOTCTS": (counts, "events in the spectrum"),
+        "X-OFFSET": (weights.first[0], "first original X pixel in map"),
+        "Y-OFFSET": (weights.first[1], "first original Y pixel in map"),
+        "BBOX1": weights.first[0],
+        "BBOX2": weights.first[1],
+        "HBBOX1": 1,
+        "HBBOX2": 1,
+        "OPTIC1": (-999.0, "X optical axis"),
+        "OPTIC2": (-999.0, "Y optical axis"),
+    }
 
 
 def _set_rotation(header: fits.Header, rotation: Rotation) -> None:

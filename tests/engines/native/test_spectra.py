@@ -19,9 +19,10 @@ from tasks.engines.native.backscal import (
 )
 from tasks.engines.native.events import Axis, EventList, read_events
 from tasks.engines.native.gti import Gti
+from tasks.engines.native.rotation import Rotation, fit_rotation
 from tasks.engines.native.selection import Selection, select
 from tasks.engines.native.spectra import Spectrum, count_channels, spectrum_hdus
-from tasks.engines.native.wmap import Rotation, fit_rotation, weighted_map
+from tasks.engines.native.wmap import weighted_map
 from tasks.xtend.regions import Region, Shape, read_region
 
 MakeEvents = Callable[..., Path]

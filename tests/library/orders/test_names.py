@@ -14,7 +14,9 @@ from tasks.library.orders import PRODUCT_STEPS, order
 from tasks.library.recipe import Recipe
 
 KEV = st.decimals(0, 24, places=3).map(abs) | st.sampled_from(["0.3", "0.4", "0.6", "2", "10"]).map(Decimal)
-BANDS = st.tuples(KEV, KEV).filter(lambda pair: pair[0] < pair[1]).map(lambda pair: f"{pair[0]}-{pair[1]}")
+# Wide enough to hold a channel of its own.
+WIDTH = st.decimals("0.02", 10, places=3)
+BANDS = st.tuples(KEV, WIDTH).map(lambda pair: f"{pair[0]}-{pair[0] + pair[1]}")
 BINNINGS = st.lists(st.integers(1, 64), unique=True, max_size=4)
 POSITIVE = st.floats(1e-6, 1e6, allow_nan=False)
 FRACTION = st.floats(1e-3, 1)
