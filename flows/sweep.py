@@ -35,12 +35,16 @@ logger = logging.getLogger("xtendflow.sweep")
 _AHEAD = 2
 """How many observations more than there are cores are under way: they download while others compute."""
 
+_NAMED = 3
+"""At most this many ObsIDs stand in the name of a sweep's run."""
+
 
 def _run_name() -> str:
     query: Query = flow_run.parameters.get("query") or Query()
     asked = query.model_dump(exclude_defaults=True, mode="json")
-    told = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in asked.items()}
-    what = ", ".join(f"{name} {value}" for name, value in told.items()) or "whole archive"
+    if obsids := asked.get("obsids"):
+        asked["obsids"] = " ".join(obsids) if len(obsids) <= _NAMED else len(obsids)
+    what = ", ".join(f"{name} {value}" for name, value in asked.items()) or "whole archive"
     return f"sweep-{datetime.now(UTC):%Y-%m-%d} {what}"
 
 

@@ -17,16 +17,11 @@ from astropy.wcs import WCS
 from numpy.typing import ArrayLike
 
 from tasks.core.errors import BadInput
-from tasks.xtend.shapes import Floats, Mask, PixelShape
+from tasks.xtend.shapes import Mask, PixelShape
 
 Frame = Literal["sky", "pixel"]
 
-_FRAMES: Final[dict[str, Frame]] = {
-    "fk5": "sky",
-    "icrs": "sky",
-    "image": "pixel",
-    "physical": "pixel",
-}
+_FRAMES: Final[dict[str, Frame]] = {"fk5": "sky", "icrs": "sky", "image": "pixel", "physical": "pixel"}
 _SHAPE = re.compile(r"([-+]?)\s*([a-z]+)\s*\(([^()]*)\)", re.IGNORECASE | re.ASCII)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
 _SEXAGESIMAL = re.compile(r"[-+]?\d+:\d+:\d+(?:\.\d*)?", re.ASCII)
@@ -62,7 +57,7 @@ class Shape:
     text: str
 
     def on(self, wcs: WCS | None) -> PixelShape:
-        """The shape in pixels; sizes are measured along the declination, towards the equator, as in HEASoft."""
+        """In pixels; sizes are measured along the declination towards the equator, as in HEASoft."""
         if self.frame == "pixel":
             return PixelShape(self.kind, self.include, self.x, self.y, self.sizes, self.angle)
         if wcs is None:
@@ -73,7 +68,8 @@ class Shape:
         if not (np.isfinite(x).all() and np.isfinite(y).all() and np.isfinite(end).all()):
             raise BadInput(f"{self.text}: lies on the other side of the sky from the event list")
         sizes = np.hypot(end[0] - x[0], end[1] - y[0])
-        return PixelShape(self.kind, self.include, _floats(x), _floats(y), _floats(sizes), self.angle)
+        px, py, pixels = (tuple(values.tolist()) for values in (x, y, sizes))
+        return PixelShape(self.kind, self.include, px, py, pixels, self.angle)
 
 
 @dataclass(frozen=True)
@@ -134,7 +130,7 @@ class Region:
                 inside &= ~shape.contains(px, py)
             else:
                 field &= ~shape.contains(px, py)
-        return inside | field
+        return np.asarray(inside | field)
 
     def bounding_box(self, wcs: WCS | None) -> tuple[float, float, float, float] | None:
         """Least x, greatest x, least y, greatest y of the inclusions in pixels; None for the whole field."""
@@ -167,9 +163,9 @@ class Region:
 def read_region(path: Path) -> Region:
     """The region in a ds9 file.
 
-    Circles, annuli, ellipses, boxes and polygons, one a line, in fk5 or icrs (degrees or sexagesimal; sizes
-    in arcsec, arcmin or degrees, with their mark) or in image, physical or unnamed coordinates, which all
-    mean unbinned sky pixels.
+    Circles, annuli, ellipses, boxes and polygons, one a line, in fk5 or icrs (degrees, or sexagesimal with
+    colons; sizes in arcsec, arcmin or degrees, with their mark) or in image, physical or unnamed
+    coordinates, which all mean unbinned sky pixels.
 
     Raises
     ------
@@ -182,8 +178,6 @@ def read_region(path: Path) -> Region:
         raise BadInput(f"the region file {path} cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise BadInput(f"the region file {path} is no text") from exc
-    if lines[-1].rpartition(")")[2].strip(" ") and lines[-1] != lines[-1].strip():
-        raise X
     region = _parse(path.name, lines)
     if not region.shapes:
         raise BadInput(f"the region file {path} holds no shape")
@@ -195,7 +189,7 @@ def _parse(name: str, lines: Sequence[str]) -> Region:
     shapes: list[Shape] = []
     for number, line in enumerate(lines, start=1):
         try:
-            for part in _statements(line):
+            for part in _statements(line, last=number == len(lines)):
                 if part.isalnum():
                     system = _system(part.lower(), system, bool(shapes))
                 else:
@@ -205,13 +199,22 @@ def _parse(name: str, lines: Sequence[str]) -> Region:
     return Region(name, system or "physical", tuple(shapes))
 
 
-def _statements(line: str) -> list[str]:
-    """What a line says besides comments and ds9's display settings."""
-    parts = [part.strip() for part in line.partition("#")[0].split(";")]
-    parts = [part for part in parts if part and not part.lower().startswith("global ")]
-    if sum(not part.isalnum() for part in parts) > 1:
-        raise ValueError("HEASoft does not read several shapes on one line: give each its own")
-    return parts
+def _statements(line: str, *, last: bool) -> list[str]:
+    """What a line says besides comments and ds9's display settings: a system, a shape, or both."""
+    if line[:4].lower() == "glob":
+        return []
+    if _FORMAT.match(line):
+        raise ValueError("a format in a comment, which HEASoft obeys: name the coordinate system instead")
+    said, comment, _ = line.partition("#")
+    text = said.strip()
+    if last and said and not comment and not said.endswith(")"):
+        raise ValueError("HEASoft does not read a last line that does not end: put a line break after it")
+    system, mark, shape = text.partition(";")
+    if not mark:
+        return [text] if text else []
+    if not system.isalnum() or not shape.strip() or ";" in shape:
+        raise ValueError("HEASoft reads one shape on a line, alone or after a coordinate system and ;")
+    return [system, shape.strip()]
 
 
 def _system(word: str, before: str, has_shapes: bool) -> str:
@@ -227,10 +230,12 @@ def _shape(text: str, frame: Frame) -> Shape:
     if not match:
         raise ValueError("not a shape that is understood")
     sign, kind = match[1], match[2].lower()
-    values = re.split(r"\s*,\s*|\s+", (match[3] or match[4] or "").strip())
-    include = sign not in ("-", "!")
+    values = [value.strip() for value in match[3].split(",")]
+    include = sign != "-"
     if kind == "polygon":
-        x, y = _vertices(values, frame)
+        if len(values) < 6 or len(values) % 2:
+            raise ValueError("a polygon needs three or more pairs of figures")
+        x, y = _positions(values, frame)
         return Shape(kind, include, frame, x, y, (), 0.0, text)
     if kind not in _SIZES:
         raise ValueError(f"the shape {kind} is not understood: use circle, annulus, ellipse, box or polygon")
@@ -240,13 +245,14 @@ def _shape(text: str, frame: Frame) -> Shape:
     sizes = tuple(_size(value, frame) for value in values[2:end])
     _check_sizes(kind, sizes)
     angle = _plain(values[-1]) if len(values) > end else 0.0
-    x, y = (_position(values[0], frame, hours=True),), (_position(values[1], frame, hours=False),)
+    x, y = _positions(values[:2], frame)
     return Shape(kind, include, frame, x, y, sizes, angle, text)
 
 
-def _vertices(values: Sequence[str], frame: Frame) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    if len(values) < 6 or len(values) % 2:
-        raise ValueError("a polygon needs three or more pairs of figures")
+def _positions(values: Sequence[str], frame: Frame) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    for first, second in zip(values[::2], values[1::2], strict=True):
+        if (":" in first) != (":" in second):
+            raise ValueError(f"{first},{second}: HEASoft reads both as degrees or both as sexagesimal")
     x = tuple(_position(value, frame, hours=True) for value in values[::2])
     return x, tuple(_position(value, frame, hours=False) for value in values[1::2])
 
@@ -276,13 +282,9 @@ def _position(value: str, frame: Frame, *, hours: bool) -> float:
 
 
 def _degrees(value: str, *, hours: bool) -> float:
-    match = _SEXAGESIMAL.fullmatch(value)
-    if not match:
-        return _plain(value[:-1] if value.endswith("d") else value)
-    if "h" in value.lower() and not hours:
-        raise ValueError(f"{value} is no declination")
-    unit = "hourangle" if hours and "d" not in value.lower() else "deg"
-    return float(Angle(f"{match[1]}{match[2]}:{match[3]}:{match[4]}", unit).deg)
+    if _SEXAGESIMAL.fullmatch(value):
+        return float(Angle(value, "hourangle" if hours else "deg").deg)
+    return _plain(value[:-1] if value.endswith("d") else value)
 
 
 def _size(value: str, frame: Frame) -> float:
@@ -295,7 +297,3 @@ def _size(value: str, frame: Frame) -> float:
     if unit not in _DEGREES_PER:
         raise ValueError(f"the size {value} has no unit, and HEASoft takes it as pixels: give \", ' or d")
     return _plain(value[:-1]) * _DEGREES_PER[unit]
-
-
-def _floats(values: Floats) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)

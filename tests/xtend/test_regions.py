@@ -60,7 +60,7 @@ def test_shapes_hold_their_edge(
 
 @pytest.mark.parametrize("system", ["physical", "image", "IMAGE", ""])
 def test_all_pixel_systems_are_unbinned_pixels(read: Read, system: str) -> None:
-    region = read(system, "circle 10 20 5 # color=red")
+    region = read(system, "Circle ( 10, 20 ,5 ) # color=red")
     assert holds(region, 13, 24)
     assert not holds(region, 14, 24)
 
@@ -73,12 +73,22 @@ def test_an_exclusion_acts_on_the_inclusions_before_it(read: Read) -> None:
 
 
 def test_a_leading_exclusion_means_the_whole_field_first(read: Read) -> None:
-    region = read("physical", "!circle(10,10,5)", "+circle(10,10,1)")
+    region = read("physical", "-circle(10,10,5)", "+circle(10,10,1)")
     assert holds(region, 1000, 1000)
     assert not holds(region, 10, 13)
     assert holds(region, 10, 10)
     assert region.bounding_box(None) is None
     assert [number for number, _ in region.components(None)] == [0, 1]
+
+
+def test_what_follows_takes_nothing_away_from_the_whole_field(read: Read) -> None:
+    region = read("physical", "-circle(10,10,5)", "circle(10,10,3)", "-circle(12,10,4)")
+    assert holds(region, 16, 10)
+    assert not holds(region, 14, 10)
+    assert holds(region, 7, 10)
+    assert not holds(region, 11, 10)
+    listed = [(number, shape.include, shape.x[0]) for number, shape in region.components(None)]
+    assert listed == [(0, False, 10), (1, True, 10), (1, False, 12)]
 
 
 def test_components_repeat_an_exclusion_for_each_inclusion_before_it(read: Read) -> None:
@@ -99,11 +109,15 @@ shapes = st.builds(
 def test_the_last_shape_that_speaks_of_a_point_decides(order: list[Shape]) -> None:
     region = Region("a.reg", "physical", tuple(order))
     x, y = np.arange(13), np.arange(13)[:, None]
-    expected = np.full((13, 13), not order[0].include)
-    for shape in order:
-        expected = np.where(
-            (x - shape.x[0]) ** 2 + (y - shape.y[0]) ** 2 <= shape.sizes[0] ** 2, shape.include, expected
-        )
+    first = next((number for number, shape in enumerate(order) if shape.include), len(order))
+    expected = np.zeros((13, 13), bool)
+    for part, start in ((order[:first], True), (order[first:], False)):
+        if part:
+            chosen = np.full((13, 13), start)
+            for shape in part:
+                within = (x - shape.x[0]) ** 2 + (y - shape.y[0]) ** 2 <= shape.sizes[0] ** 2
+                chosen = np.where(within, shape.include, chosen)
+            expected |= chosen
     assert np.array_equal(region.contains(x, y, None), expected)
     box = region.bounding_box(None)
     if box:
@@ -117,7 +131,7 @@ def test_the_last_shape_that_speaks_of_a_point_decides(order: list[Shape]) -> No
         'circle(187.70593,12.39112,120")',
         "circle(187.70593d,12.39112d,2')",
         "circle(12:30:49.4232,+12:23:28.032,0.0333333333333d)",
-        'circle(12h30m49.4232s,12d23m28.032s,120") # color=green text={a}',
+        'circle(187.70593,12.39112,120") # color=green text={a;b}',
     ],
 )
 @pytest.mark.parametrize("system", ["fk5", "icrs", "ICRS"])
@@ -132,6 +146,18 @@ def test_sky_coordinates(read: Read, system: str, line: str) -> None:
 def test_a_southern_sexagesimal_declination_below_one_degree(read: Read) -> None:
     (shape,) = read("fk5", 'circle(1:00:00,-00:30:00,5")').shapes
     assert (shape.x[0], shape.y[0]) == pytest.approx((15.0, -0.5))
+
+
+@pytest.mark.parametrize("dec", [0.3, -0.3])
+def test_sizes_on_the_sky_are_measured_towards_the_equator(read: Read, dec: float) -> None:
+    wcs = Nominal(30.0, 0.0, 0.0).wcs()
+    (shape,) = read("fk5", f'circle(30,{dec},600")').pixel_shapes(wcs)
+    away, towards = (
+        abs(float(wcs.wcs_world2pix(30.0, dec * (1 + sign * (1 / 6) / 0.3), 1)[1]) - shape.y[0])
+        for sign in (1, -1)
+    )
+    assert shape.sizes[0] == pytest.approx(towards, rel=1e-9)
+    assert abs(away - towards) > 1e-3
 
 
 def test_a_polygon_on_the_sky(read: Read) -> None:
@@ -151,7 +177,20 @@ def test_a_polygon_on_the_sky(read: Read) -> None:
         (["fk5", 'annulus(1,2,3",9)'], 2, "no unit"),
         (["fk5", 'circle(1,2,3")', "physical", "circle(1,2,3)"], 3, "second coordinate system"),
         (["circle(1,2,3)", "fk5", 'circle(1,2,3")'], 2, "second coordinate system"),
-        (['fk5; circle(1,2,3"); circle(4,5,6")'], 1, "several shapes"),
+        (['fk5; circle(1,2,3"); circle(4,5,6")'], 1, "one shape on a line"),
+        (["circle(1,2,3);circle(4,5,6)"], 1, "one shape on a line"),
+        (["circle(1,2,3);"], 1, "one shape on a line"),
+        (["fk5;", 'circle(1,2,3")'], 1, "one shape on a line"),
+        (['fk5 ;circle(1,2,3")'], 1, "one shape on a line"),
+        (["circle(1,2,3) circle(4,5,6)"], 1, "not a shape"),
+        (["circle 1 2 3"], 1, "not a shape"),
+        (["circle(1 2 3)"], 1, "1 figures"),
+        (["!circle(1,2,3)"], 1, "not a shape"),
+        (["\ufeffphysical", "circle(1,2,3)"], 1, "not a"),
+        (["physical\rcircle(1,2,3)"], 1, "not a shape"),
+        (["# format: degree", "circle(1,2,3)"], 1, "HEASoft obeys"),
+        (["fk5", 'circle(1h2m3s,2,3")'], 2, "no number"),
+        (["fk5", 'circle(1:02:03,2.5,3")'], 2, "both as sexagesimal"),
         (["physical", "annulus(1,2,3,4,5)"], 2, "5 figures"),
         (["physical", "annulus(1,2,4,3)"], 2, "must grow"),
         (["physical", "ellipse(1,2,3,4,5,6,7)"], 2, "7 figures"),
@@ -167,13 +206,21 @@ def test_a_polygon_on_the_sky(read: Read) -> None:
         (["physical", "circle(1,2,3) ||"], 2, "not a shape"),
         (["fk5", 'circle(400,2,3")'], 2, "right ascension"),
         (["fk5", 'circle(1,92,3")'], 2, "declination"),
-        (["fk5", 'circle(1,2h3m4s,3")'], 2, "declination"),
         (["what, this?"], 1, "not a shape"),
     ],
 )
 def test_what_is_not_understood_is_refused(read: Read, lines: list[str], number: int, said: str) -> None:
     with pytest.raises(BadInput, match=rf"a\.reg, line {number}: .*{said}"):
         read(*lines)
+
+
+def test_line_ends_of_windows_and_none_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.reg"
+    path.write_bytes(b"physical\r\ncircle(10,20,5)\r\n-circle(10,20,2)")
+    assert [shape.include for shape in read_region(path).shapes] == [True, False]
+    path.write_bytes(b"physical\ncircle(10,20,5)\n-circle(10,20,2) ")
+    with pytest.raises(BadInput, match=r"line 3: .*does not end"):
+        read_region(path)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "physical\n", "fk5\nglobal color=green\n"])

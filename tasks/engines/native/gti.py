@@ -57,7 +57,7 @@ class Gti:
     def overlap(self, begin: Floats, end: Floats) -> Floats:
         """Good time within each bin in seconds, shape (m,).
 
-        It is added up interval by interval, as HEASoft does, so that rounding is the same.
+        It is added up interval by interval, as HEASoft does.
 
         Parameters
         ----------
@@ -69,7 +69,7 @@ class Gti:
         interval = np.repeat(np.arange(count.size), count)
         place = np.arange(interval.size) - np.repeat(np.cumsum(count) - count - first, count)
         shared = np.minimum(self.stop[interval], end[place]) - np.maximum(self.start[interval], begin[place])
-        return np.bincount(place, shared, minlength=begin.size)
+        return np.bincount(place, shared, minlength=begin.size).astype(np.float64)
 
 
 def union(parts: Sequence[Gti]) -> Gti:

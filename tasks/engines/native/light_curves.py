@@ -71,7 +71,7 @@ def light_curve(selection: Selection, chosen: Mask, width: float, threshold: flo
             f"bins of {width} s would divide the observation into {span:.0f} parts: use longer ones"
         )
     # In mission time, so that rounding decides on a full bin or a sliver of one as it does in extractor.
-    begin = start + width * np.arange(int(span) + 1)
+    begin = start + width * np.arange(int(span) + 1, dtype=np.float64)
     exposure = gti.overlap(begin, begin + width)
     place = np.floor((selection.times[chosen & selection.good] - start) / width).astype(np.int64)
     counts = np.bincount(place, minlength=begin.size)[: begin.size]

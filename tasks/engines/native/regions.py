@@ -63,10 +63,8 @@ def choose(
         Unbinned exposure map in seconds.
     bad_pixels : str or None
         Bad-pixel image, used when there is no exposure map.
-    source_radius_arcmin : float
-        Radius of the source circle.
-    background : dict
-        `radius_arcmin`, `distance_arcmin`, `candidates`, `minimum_fraction`.
+    source_radius_arcmin, background : float, dict
+        Radius of the source circle; what a `Ring` takes.
     names : dict
         Files to write, by `source`, `background` (each with `…_pixels` as well) and `calibration`.
 
@@ -74,7 +72,6 @@ def choose(
     -------
     Report
         Facts: `target_offset_arcmin`, `exposed_area` (the file that told it), `source` and `background`.
-        `not_made` names the files without a circle, and why.
 
     Raises
     ------

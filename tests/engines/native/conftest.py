@@ -99,6 +99,15 @@ def chandra() -> Path:
     return _folder("real/chandra-acis-m82")
 
 
+@pytest.fixture(scope="session")
+def xmm_response() -> Path:
+    """A real response matrix of a CCD."""
+    found = next(_folder("real/xmm-pn").glob("*.rmf*"), None)
+    if found is None:
+        pytest.skip("no XMM-Newton response in the reference data")
+    return found
+
+
 def _folder(name: str) -> Path:
     if not (SHARED / name).is_dir():
         pytest.skip("no reference data beside the repository")

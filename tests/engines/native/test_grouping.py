@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from tasks.core.errors import Permanent
 from tasks.engines.native.grouping import group_minimum, group_optimal, optimal_widths, write_grouped
 
-REFERENCE = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "heasoft-reference"
-needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="no reference data beside the repository")
 spectra = st.lists(st.integers(0, 30), min_size=1, max_size=120).map(np.array)
 
 
@@ -124,14 +122,12 @@ def test_what_cannot_be_grouped_is_told(tmp_path):
     assert not (tmp_path / "g.pha").exists()
 
 
-@needs_reference
-def test_a_response_of_other_channels_is_told(tmp_path):
+def test_a_response_of_other_channels_is_told(tmp_path, extras):
     spectrum = write_spectrum(tmp_path / "s.pha", np.array([1, 1]))
     with pytest.raises(Permanent, match="has 4096 channels"):
-        write_grouped(tmp_path / "g.pha", spectrum, None, REFERENCE / "alpha-extras" / "gauss.rmf.gz", "none")
+        write_grouped(tmp_path / "g.pha", spectrum, None, extras / "gauss.rmf.gz", "none")
 
 
-@needs_reference
 @pytest.mark.parametrize(
     ("minimum", "reference"),
     [
@@ -142,12 +138,12 @@ def test_a_response_of_other_channels_is_told(tmp_path):
         (None, "alpha-extras/ref/grouped_opt"),
     ],
 )
-def test_groups_agree_with_the_tools(tmp_path, minimum, reference):
-    spectrum = REFERENCE / "alpha" / "ref" / "spectrum_src.fits.gz"
-    rmf = REFERENCE / "alpha-extras" / "gauss.rmf.gz"
+def test_groups_agree_with_the_tools(tmp_path, alpha, extras, minimum, reference):
+    spectrum = alpha / "ref" / "spectrum_src.fits.gz"
+    rmf = extras / "gauss.rmf.gz"
     write_grouped(tmp_path / "g.pha", spectrum, minimum, rmf, "none")
     ours, theirs = (
-        fits.getdata(path, "SPECTRUM") for path in (tmp_path / "g.pha", REFERENCE / f"{reference}.fits.gz")
+        fits.getdata(path, "SPECTRUM") for path in (tmp_path / "g.pha", alpha.parent / f"{reference}.fits.gz")
     )
     assert (ours["GROUPING"] == theirs["GROUPING"]).all()
     assert (ours["QUALITY"] == (theirs["QUALITY"] if "QUALITY" in theirs.names else 0)).all()

@@ -43,13 +43,7 @@ def test_overlap_is_the_good_time_of_each_bin(gti: Gti, edges: list[float]) -> N
         np.clip(np.minimum(gti.stop, b) - np.maximum(gti.start, a), 0, None).sum()
         for a, b in pairwise(bounds)
     ]
-    assert np.allclose(gti.overlap(bounds), expected, atol=1e-9)
-
-
-@settings(deadline=None)
-@given(intervals, whole)
-def test_shifting_moves_the_good_time(gti: Gti, seconds: float) -> None:
-    assert np.array_equal(gti.shifted(seconds).contains(POINTS + seconds), gti.contains(POINTS))
+    assert np.allclose(gti.overlap(bounds[:-1], bounds[1:]), expected, atol=1e-9)
 
 
 def test_both_ends_are_inclusive() -> None:
@@ -68,7 +62,7 @@ def test_no_interval_is_no_good_time() -> None:
     nothing = Gti.merged([], [])
     assert nothing.total == 0
     assert not nothing.contains([0.0, 1.0]).any()
-    assert nothing.overlap([0.0, 1.0, 2.0]).tolist() == [0.0, 0.0]
+    assert nothing.overlap(np.array([0.0, 1.0]), np.array([1.0, 2.0])).tolist() == [0.0, 0.0]
     assert union([nothing, Gti.merged([1.0], [2.0])]).total == 1
 
 
@@ -76,4 +70,5 @@ def test_one_row_per_frame() -> None:
     start = 1.7e8 + 4.0 * np.arange(100_000)
     gti = Gti.merged(start, start + 3.96)
     assert gti.start.size == 100_000
-    assert gti.overlap(1.7e8 + 200.0 * np.arange(2001)) == pytest.approx(50 * 3.96, abs=1e-5)
+    begin = 1.7e8 + 200.0 * np.arange(2000)
+    assert gti.overlap(begin, begin + 200.0) == pytest.approx(50 * 3.96, abs=1e-5)

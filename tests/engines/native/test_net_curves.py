@@ -11,10 +11,6 @@ from hypothesis import strategies as st
 from tasks.core.errors import NoData, Permanent
 from tasks.engines.native.net_curves import Curve, net, write_net_curve
 
-REFERENCE = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "heasoft-reference"
-needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="no reference data beside the repository")
-ALPHA, EXTRAS = REFERENCE / "alpha" / "ref", REFERENCE / "alpha-extras" / "ref"
-
 
 def curve(time, rate, error=None, width=100.0) -> Curve:
     rate = np.asarray(rate, float)
@@ -117,21 +113,19 @@ def test_files_that_are_no_light_curves_are_told(tmp_path):
             write_net_curve(tmp_path / "n.lc", *curves, spectrum, spectrum, "none")
 
 
-@needs_reference
 @pytest.mark.parametrize("band", ["0.6_2.0", "2.0_6.0", "6.0_10.0"])
-def test_curves_agree_with_lcmath(tmp_path, band):
+def test_curves_agree_with_lcmath(tmp_path, alpha, band):
     spectra = write_spectrum(tmp_path / "s.pha", 0.4321), write_spectrum(tmp_path / "b.pha", 1.0)
-    curves = ALPHA / f"lc_src_en{band}_200s.fits.gz", ALPHA / f"lc_back_en{band}_200s.fits.gz"
+    curves = (alpha / "ref" / f"lc_{role}_en{band}_200s.fits.gz" for role in ("src", "back"))
     write_net_curve(tmp_path / "n.lc", *curves, *spectra, "none")
-    assert_same(tmp_path / "n.lc", ALPHA / f"lc_net_en{band}_errmode2.fits.gz")
+    assert_same(tmp_path / "n.lc", alpha / "ref" / f"lc_net_en{band}_errmode2.fits.gz")
 
 
-@needs_reference
-def test_dead_time_and_coarser_background_agree_with_lcmath(tmp_path):
+def test_dead_time_and_coarser_background_agree_with_lcmath(tmp_path, extras):
     spectra = write_spectrum(tmp_path / "s.pha", 0.25), write_spectrum(tmp_path / "b.pha", 1.0)
-    curves = EXTRAS / "deadc_lc.fits.gz", EXTRAS / "back_400s_lc.fits.gz"
+    curves = extras / "ref" / "deadc_lc.fits.gz", extras / "ref" / "back_400s_lc.fits.gz"
     write_net_curve(tmp_path / "n.lc", *curves, *spectra, "none")
-    assert_same(tmp_path / "n.lc", EXTRAS / "deadc_net_docor.fits.gz")
+    assert_same(tmp_path / "n.lc", extras / "ref" / "deadc_net_docor.fits.gz")
 
 
 def assert_same(ours: Path, theirs: Path) -> None:

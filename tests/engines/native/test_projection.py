@@ -1,7 +1,5 @@
 """Coverage of SKY pixels by detector masks: exact cases, laws, and the real exposure-map tool."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -11,9 +9,6 @@ from hypothesis import strategies as st
 from tasks.engines.native.attitude import Attitude
 from tasks.engines.native.projection import coverage, nominal_coverage, sky_to_det_matrix
 from tasks.xtend.geometry import DET_SIZE, DET_TO_FOC, SKY_SIZE, DetPixels, Nominal, det_to_sky
-
-REFERENCE = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "heasoft-reference"
-needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="no reference data beside the repository")
 
 NOMINAL = Nominal(187.70593, 12.39112, 273.4)
 angles = st.floats(0, 360, allow_nan=False)
@@ -113,11 +108,10 @@ def test_an_empty_mask_covers_nothing():
     assert not nominal_coverage(np.zeros((DET_SIZE, DET_SIZE), bool), NOMINAL).any()
 
 
-@needs_reference
-def test_edges_agree_with_the_exposure_map_tool():
-    with fits.open(REFERENCE / "alpha" / "ref" / "expmap.fits.gz") as hdus:
+def test_edges_agree_with_the_exposure_map_tool(alpha):
+    with fits.open(alpha / "ref" / "expmap.fits.gz") as hdus:
         row, reference = hdus["OFFAXISHIST"].data[0], hdus[0].data.astype(float)
-    mask = fits.getdata(REFERENCE / "alpha" / "xa900000010xtd_p030000010.bimg.gz") == 0
+    mask = fits.getdata(alpha / "xa900000010xtd_p030000010.bimg.gz") == 0
     attitude = Attitude(row["RANOMXP"], row["DECNOMXP"], row["PA_NOMXP"])
     fraction = reference / row["TIMEINTERVAL"]
     assert np.abs(coverage(mask, attitude, NOMINAL) - fraction).max() < 1e-5

@@ -9,9 +9,6 @@ from astropy.io import fits
 from tasks.core.errors import BadInput, Permanent
 from tasks.engines.native.responses import EBounds, channels_of_band, read_ebounds, read_fwhm
 
-REFERENCE = Path(__file__).resolve().parents[3].parent / "shared" / "data"
-needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="no reference data beside the repository")
-
 
 def write_rmf(path: Path, rows, size=20, first=0, tlmin=True, name="MATRIX", fixed=False) -> Path:
     """A response whose row i, of energies i to i + 1 keV, holds groups of (first channel, values)."""
@@ -121,21 +118,16 @@ def test_what_is_no_response_is_told(tmp_path):
             read_fwhm(path)
 
 
-@needs_reference
-def test_a_gaussian_response_has_the_width_of_its_lines():
-    path = REFERENCE / "heasoft-reference" / "alpha-extras" / "gauss.rmf.gz"
+def test_a_gaussian_response_has_the_width_of_its_lines(extras):
+    path = extras / "gauss.rmf.gz"
     bounds, fwhm = read_ebounds(path), read_fwhm(path)
     assert (bounds.channel[0], bounds.channel[-1]) == (0, 4095)
     assert channels_of_band(bounds, 0.601, 1.999) == (100, 333)
     assert (fwhm.size, fwhm[0], fwhm[2400], fwhm[3000]) == (4096, 10, 35, 37)
 
 
-@needs_reference
-def test_a_real_ccd_response_sharpens_with_falling_energy():
-    path = next((REFERENCE / "real" / "xmm-pn").glob("*.rmf*"), None)
-    if path is None:
-        pytest.skip("no XMM-Newton response in the reference data")
-    bounds, fwhm = read_ebounds(path), read_fwhm(path)
+def test_a_real_ccd_response_sharpens_with_falling_energy(xmm_response):
+    bounds, fwhm = read_ebounds(xmm_response), read_fwhm(xmm_response)
     energy = (bounds.low + bounds.high) / 2
     width = fwhm * (bounds.high - bounds.low)
     at = [int(np.abs(energy - kev).argmin()) for kev in (1.0, 6.4)]
