@@ -66,6 +66,7 @@ async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), verify: bool 
     # Once, here: everything that the sweep starts is frozen to this engine.
     recipe = resolved(recipe)
     site.clear_scratch()
+    site.end_leases()
     claim_recipe(site.store, recipe)
     found = await discovery(query)
     selection = _select(site, found, recipe, verify)
@@ -76,11 +77,13 @@ async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), verify: bool 
 
 def _select(site: Site, found: tuple[Observation, ...], recipe: Recipe, verify: bool) -> Selection:
     """Choose in plain Python what has to be run, and note it in the ledger."""
+    chosen = engine(recipe.engine)
+    site.ledger.register_versions(site.holder.rpartition(":")[0], chosen.name, chosen.versions())
     selection = select(
         found,
         site.ledger.observations(),
         recipe,
-        engine(recipe.engine).versions(),
+        chosen.versions(),
         # A bucket's listing costs money and minutes where a folder's scan costs seconds.
         damaged(site.store, site.ledger) if verify or site.store_is_folder else frozenset(),
         datetime.now(UTC),

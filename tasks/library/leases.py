@@ -97,6 +97,19 @@ def release(database: Database, lease: Lease) -> None:
         connection.execute(update(leases).where(*_own(lease)).values(expires=0.0))
 
 
+def holders(database: Database) -> frozenset[str]:
+    """Who holds leases now."""
+    with database.reading() as connection:
+        live = select(leases.c.holder).where(leases.c.expires > _now(connection)).distinct()
+        return frozenset(connection.scalars(live))
+
+
+def end(database: Database, holder: str) -> None:
+    """End every lease of a holder that is known to be gone, before they run out."""
+    with database.writing() as connection:
+        connection.execute(update(leases).where(leases.c.holder == holder).values(expires=0.0))
+
+
 def _own(lease: Lease) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return leases.c.name == lease.name, leases.c.fence == lease.fence
 

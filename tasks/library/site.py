@@ -10,6 +10,7 @@ from pathlib import Path
 from tasks.core.errors import EnvironmentFault
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.settings import Settings
+from tasks.library import leases
 from tasks.library.ledger import Ledger
 from tasks.library.store import Store, open_store
 
@@ -71,9 +72,14 @@ class Site:
         """Remove what processes of this host that are gone have left."""
         for folder in self.settings.scratch.glob("*"):
             # Hosts that share this folder may have names that begin alike.
-            host, _, pid = folder.name.rpartition("-")
-            if host == socket.gethostname() and pid.isdecimal() and not _is_alive(int(pid)):
+            if _is_gone(*folder.name.rpartition("-")[::2]):
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def end_leases(self) -> None:
+        """End the leases of processes of this host that are gone: nobody need wait for them to run out."""
+        for holder in leases.holders(self.ledger):
+            if _is_gone(*holder.rpartition(":")[::2]):
+                leases.end(self.ledger, holder)
 
 
 @cache
@@ -100,11 +106,14 @@ def this_site() -> Site:
     return open_site(Settings())
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+def _is_gone(host: str, pid: str) -> bool:
+    """Whether this was a process of this host and is none any more."""
+    if host != socket.gethostname() or not pid.isdecimal():
         return False
-    except PermissionError:
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
         return True
-    return True
+    except PermissionError:
+        return False
+    return False

@@ -21,6 +21,7 @@ def entry_words(entry: Mapping[str, Any]) -> str:
     known: dict[str, Callable[[Any], str | None]] = {
         "band": band_words,
         "channels": lambda value: f"channels {value[0]}–{value[1]}",
+        "kev": lambda value: f"truly {value[0]:g}–{value[1]:g} keV",
         "binning": lambda value: f"binning {value}",
         "time_bin": lambda value: f"{value:g} s bins",
         "grouping": lambda value: f"grouped {value}",

@@ -9,6 +9,7 @@ import pytest
 from tasks.core.errors import BadInput, EnvironmentFault
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.settings import Settings
+from tasks.library import leases
 from tasks.library import site as sites
 from tasks.library.site import Site, open_site, this_site
 
@@ -107,3 +108,22 @@ def test_a_process_of_somebody_else_is_alive(site, monkeypatch):
     monkeypatch.setattr(sites.os, "kill", refuse)
     site.clear_scratch()
     assert folder.exists()
+
+
+def test_leases_of_processes_that_are_gone_end(site):
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    holders = {
+        f"{HOST}:{ended.pid}": True,
+        f"{HOST}:{os.getpid()}": False,
+        f"{HOST}-2:{ended.pid}": False,
+        f"other:{ended.pid}": False,
+        "somebody": False,
+    }
+    for number, holder in enumerate(holders):
+        assert leases.acquire(site.ledger, f"00012800{number}", holder, 600)
+    site.end_leases()
+    assert leases.holders(site.ledger) == {holder for holder, gone in holders.items() if not gone}
+    after = [leases.acquire(site.ledger, f"00012800{number}", "next", 600) for number in range(len(holders))]
+    assert [lease is not None for lease in after] == list(holders.values())
+    assert after[0].fence == 2

@@ -111,6 +111,9 @@ class _Work:
             timeout=_TIMEOUT,
         )
         report = run_call_blocking(call, directory)
+        for name, pixels in report.facts.get("region_pixels", {}).items():
+            if not pixels:
+                raise BadInput(f"the region {name} holds no pixel of the event list's sky")
         self.not_made.update(report.not_made)
         self.cautions.extend(caution.sentence for caution in report.cautions)
         for item in items:

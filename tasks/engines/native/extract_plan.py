@@ -13,7 +13,7 @@ from tasks.engines.native.events import Axis, axes_of, read_header, sky_wcs
 from tasks.engines.native.extract_names import BandChoice, Names, is_xtend, names_for
 from tasks.engines.native.extract_order import Grouping, Order
 from tasks.engines.native.images import image_shape
-from tasks.engines.native.responses import channels_of_band, read_ebounds
+from tasks.engines.native.responses import EBounds, channels_of_band, read_ebounds
 from tasks.library.manifest import Kind, Role
 from tasks.library.names import grouped_spectrum
 from tasks.library.recipe import Exposure
@@ -185,7 +185,8 @@ def plan(order: Order, links: Mapping[Role, str], rmf: str | None) -> Plan:
     wcs = sky_wcs(axes["X"], axes["Y"])
     regions: dict[Role, Region] = {role: read_region(path) for role, path in order.regions.items()}
     names = names_for(order.events, header, wcs, regions.get(Role.SOURCE), regions.get(Role.BACKGROUND))
-    made = Plan(order, tuple(_bands(order, header, axes["PI"])), names, links, rmf)
+    ebounds = _ebounds(order.rmf, axes["PI"], order.events.name) if order.rmf else None
+    made = Plan(order, tuple(_bands(order, header, axes["PI"], ebounds)), names, links, rmf)
     files = [item.name for item in made.items()]
     if len(set(files)) < len(files):
         raise BadInput(
@@ -194,7 +195,15 @@ def plan(order: Order, links: Mapping[Role, str], rmf: str | None) -> Plan:
     return made
 
 
-def _bands(order: Order, header: fits.Header, pi: Axis) -> Iterator[BandChoice]:
+def _ebounds(rmf: Path, pi: Axis, events: str) -> EBounds:
+    """The channels of a response, which must be those of the events."""
+    ebounds = read_ebounds(rmf)
+    if ebounds.channel.size != pi.size:
+        raise BadInput(f"{rmf.name} has {ebounds.channel.size} channels, the PI of {events} {pi.size}")
+    return ebounds
+
+
+def _bands(order: Order, header: fits.Header, pi: Axis, ebounds: EBounds | None) -> Iterator[BandChoice]:
     """Bands in the order asked for; the whole PI range when none was."""
     if not (order.channels or order.bands):
         yield BandChoice(Channels(pi.low, pi.high), whole=True)
@@ -203,15 +212,15 @@ def _bands(order: Order, header: fits.Header, pi: Axis) -> Iterator[BandChoice]:
             raise BadInput(f"channels {selection.low}:{selection.high} lie outside PI {pi.low}:{pi.high}")
         yield BandChoice(selection)
     for band in dict.fromkeys(order.bands):
-        yield BandChoice(_channels(band, order, header), band)
+        yield BandChoice(_channels(band, header, ebounds), band)
 
 
-def _channels(band: Band, order: Order, header: fits.Header) -> Channels:
+def _channels(band: Band, header: fits.Header, ebounds: EBounds | None) -> Channels:
     if is_xtend(header):
         return channels(band)
-    if order.rmf is None:
+    if ebounds is None:
         raise BadInput("--bands is for Xtend only; with other instruments give --rmf too, or use --channels")
-    return channels_of_band(read_ebounds(order.rmf), float(band.low), float(band.high))
+    return channels_of_band(ebounds, float(band.low), float(band.high))
 
 
 def _cut(band: BandChoice) -> list[int] | None:

@@ -68,7 +68,7 @@ def light_curve(selection: Selection, chosen: Mask, width: float, threshold: flo
     span = (float(gti.stop[-1]) - start) / width
     if not span < _MOST_BINS:
         raise BadInput(
-            f"bins of {width} s would divide the observation into {span:.0f} parts: use longer ones"
+            f"bins of {width} s would divide the observation into {span:.4g} parts: use longer ones"
         )
     # In mission time, so that rounding decides on a full bin or a sliver of one as it does in extractor.
     begin = start + width * np.arange(int(span) + 1, dtype=np.float64)

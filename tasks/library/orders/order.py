@@ -8,7 +8,7 @@ from tasks.library.dataset import Dataset
 from tasks.library.fingerprint import fingerprint
 from tasks.library.manifest import Kind, Manifest, NotMade, ProductSpec, Role, Step
 from tasks.xtend.cautions import Caution, notice, severe
-from tasks.xtend.channels import channels
+from tasks.xtend.channels import channels, energies_kev
 
 STEP_VERSIONS = {
     Step.PROCESSING: 1,
@@ -102,8 +102,9 @@ def hashes(manifest: Manifest, kind: Kind, role: Role | None = None, **entry: An
 
 
 def band_entry(dataset: Dataset, band: Band) -> dict[str, Any]:
-    """How a band stands in a product's entry: keV and the channels they mean."""
-    return {"band": str(band), "channels": list(channels(band, dataset.recipe.edges))}
+    """How a band stands in a product's entry: as asked for, in channels, and the true keV of these."""
+    selection = channels(band, dataset.recipe.edges)
+    return {"band": str(band), "channels": list(selection), "kev": list(energies_kev(selection))}
 
 
 def low_energy(band: Band) -> tuple[Caution, ...]:
