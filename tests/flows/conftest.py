@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ class Swept:
     def begun(self) -> dict[str, str]:
         """The observations that were run, and why."""
         return {
-            line.split()[0]: line.rpartition("begins (")[2].rstrip(")")
+            line.split()[0]: line.rpartition("begins (")[2].removesuffix(")")
             for line in self.err.splitlines()
             if " begins (" in line
         }
@@ -146,6 +147,19 @@ class Place:
     def children(self) -> list[int]:
         """The processes that do calls."""
         return [pid for pid, command in self.processes().items() if "tasks.engines.child" in command]
+
+    def kill_child(self) -> bool:
+        """Kill one of them, if there is one."""
+        for pid in self.children():
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+                return True
+        return False
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """The records of attempts in the store, oldest first."""
+        found = [json.loads(path.read_bytes()) for path in self.folder.glob("store/*/attempts/*.json")]
+        return sorted(found, key=lambda attempt: attempt["started"])
 
     def manifests(self) -> dict[str, dict[str, Any]]:
         """Each manifest of the store, by `obsid/dataclass`."""

@@ -74,6 +74,13 @@ def test_scaled_columns(make_events: MakeEvents) -> None:
     assert read_events([path], ["S"]).columns["S"].tolist() == [4.0]
 
 
+def test_scaled_single_precision_is_not_rounded(make_events: MakeEvents) -> None:
+    path = make_events(extra=[fits.Column("S", "E", array=np.array([1.25], np.float32))])
+    with fits.open(path, mode="update") as hdus:
+        hdus["EVENTS"].header["TZERO5"] = 1.7e8
+    assert read_events([path], ["S"]).columns["S"].tolist() == [170000001.25]
+
+
 def test_rows_beyond_one_chunk(make_events: MakeEvents) -> None:
     count = 400_000
     times = np.arange(count) * 1.5
@@ -95,6 +102,21 @@ def test_files_of_one_dataset_are_joined(make_events: MakeEvents) -> None:
     assert events.gti.total == 30
     assert events.header["OBS_ID"] == "900000001"
     assert events.names == ("p0.evt", "p1.evt.gz")
+
+
+def test_good_time_is_shifted_by_its_own_zero_only(make_events: MakeEvents) -> None:
+    path = make_events(gti=[(10, 20)], TIMEZERO=7.0)
+    assert read_events([path], ["X"]).gti.start.tolist() == [10]
+    with fits.open(path, mode="update") as hdus:
+        hdus["GTI"].header["TIMEZERO"] = 100.5
+    gti = read_events([path], ["X"]).gti
+    assert (gti.start.tolist(), gti.stop.tolist()) == ([110.5], [120.5])
+
+
+@pytest.mark.parametrize("key", ["TIMEZERO", "TIMEDEL", "TIMEPIXR"])
+def test_files_with_different_frames_are_refused(make_events: MakeEvents, key: str) -> None:
+    with pytest.raises(Permanent, match="do not share TIMEZERO"):
+        read_events([make_events("a.evt"), make_events("b.evt", **{key: 0.25})], ["X"])
 
 
 def test_files_on_different_skies_are_refused(make_events: MakeEvents) -> None:

@@ -131,6 +131,16 @@ def test_dead_time(header: dict[str, Any], fraction: float) -> None:
     assert live_fraction(header) == fraction
 
 
+def test_times_in_single_precision_are_counted_in_double() -> None:
+    made = curve([0.0], [(1.7e8, 1.7e8 + 40)], 2.0)
+    events = Selection(EventList(
+        ("a.evt",), {}, {"TIME": np.array([1.7e8 + 16], np.float32)}, {}, Gti.merged([1.7e8], [1.7e8 + 40])  # type: ignore[arg-type]
+    ))  # fmt: skip
+    counted = light_curve(events, np.ones(1, bool), 2.0, 0.0)
+    assert made.begin.tolist() == counted.begin.tolist()
+    assert counted.begin[counted.counts > 0].tolist() == [1.7e8 + 16]
+
+
 def test_the_file(make_events: MakeEvents) -> None:
     path = make_events(columns={"TIME": [1.0, 2.0], "X": [1, 2], "Y": [1, 2], "PI": [3, 4]}, DEADC=0.5)
     selection = select(read_events([path], ["TIME", "X", "Y", "PI"]))

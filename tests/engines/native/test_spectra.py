@@ -60,6 +60,45 @@ def test_channels_in_good_time(make_events: MakeEvents) -> None:
     assert count_channels(selection, np.array([False, True, False, True, True])).sum() == 1
 
 
+def test_a_region_takes_known_positions_wherever_they_lie(
+    make_events: MakeEvents, write_region: WriteRegion
+) -> None:
+    columns = {"TIME": [1] * 4, "X": [50, -5, 200, -999], "Y": [40] * 4, "PI": [1] * 4}
+    elsewhere = read_region(write_region("physical", "-circle(50,40,3)"))
+    assert read(make_events(columns=columns)).inside(elsewhere).tolist() == [False, True, True, False]
+    for number in ("X", "Y"):
+        columns[number] = [50.0, -5.0, 200.0, np.nan] if number == "X" else [40.0] * 4
+    unknown = {name: np.array(values) for name, values in columns.items()}
+    axes = {"X": Axis("X", 1, 100), "Y": Axis("Y", 1, 80)}
+    events = EventList(("a",), fits.Header(), unknown, axes, Gti.merged([0], [9]))
+    assert Selection(events).inside(elsewhere).tolist() == [False, True, True, False]
+    assert Selection(events).on_sky.tolist() == [True, False, False, False]
+
+
+def test_all_selected_events_are_told_counted_or_not(
+    make_events: MakeEvents, write_region: WriteRegion
+) -> None:
+    columns = {"TIME": [1, 1, 1, 500], "X": [50] * 4, "Y": [40] * 4, "PI": [1, -999, 4000, 1],
+               "DETX": [30, 30, -999, 30], "DETY": [20] * 4}  # fmt: skip
+    selection, region = read(make_events(columns=columns)), read_region(write_region("circle(50,40,3)"))
+    inside = selection.inside(region)
+    spectrum = Spectrum(0, count_channels(selection, inside), 0.1, 29)
+    wmap, table, *_ = spectrum_hdus(selection, inside, region, spectrum)
+    assert table.data["COUNTS"].sum() == 1
+    assert table.header["TOTCTS"] == wmap.header["TOTCTS"] == 3
+
+
+def test_positions_between_pixels_tell_the_rotation_as_they_are() -> None:
+    truth = Rotation(100.25, 99.5, (50.5, 50.5), 1, 0.3)
+    detx, dety = np.array([10.0, 90.0, 50.0, 20.0]), np.array([10.0, 20.0, 90.0, 60.0])
+    x, y = truth.sky(detx, dety)
+    columns = {"TIME": np.zeros(4), "X": x, "Y": y, "DETX": detx, "DETY": dety}
+    selection = Selection(EventList(("a",), fits.Header(), columns, SKY, Gti.merged([-1], [1])))
+    found = fit_rotation(selection, np.ones(4, bool), (SKY["DETX"], SKY["DETY"]))
+    assert found is not None
+    assert (found.x0, found.y0, found.angle) == pytest.approx((truth.x0, truth.y0, truth.angle), abs=1e-9)
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.floats(-3.1, 3.1), st.sampled_from([1, -1]), st.integers(3, 12), st.integers(0, 1000))
 def test_a_rotation_or_mirror_is_found(angle: float, sign: int, count: int, seed: int) -> None:

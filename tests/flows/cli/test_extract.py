@@ -1,6 +1,11 @@
 """The `extract` command: what it makes of which options, and that nothing is written after an error."""
 
+import importlib
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +18,8 @@ from typer.testing import CliRunner, Result
 
 from flows.cli.extract import extract
 from tasks.core.errors import BadInput
+from tasks.engines.native import extract_any
+from tasks.library.call import Call, Report
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 CHANDRA, ALPHA, EXTRAS = (
@@ -22,6 +29,7 @@ CHANDRA, ALPHA, EXTRAS = (
 )
 needs_reference = pytest.mark.skipif(not SHARED.is_dir(), reason="no reference data beside the repository")
 Command = Callable[..., Result]
+KEYS = ["kind", "role", "channels", "binning", "time_bin", "grouping", "path"]
 
 
 @pytest.fixture
@@ -32,14 +40,35 @@ def command() -> Command:
 
 
 @pytest.fixture
+def no_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls are done in this process, which starts sooner."""
+
+    def run(call: Call, directory: Path) -> Report:
+        directory.mkdir(parents=True)
+        for name, path in call.inputs.items():
+            (directory / name).symlink_to(path)
+        module, _, name = call.function.partition(":")
+        with monkeypatch.context() as patch:
+            patch.chdir(directory)
+            return Report.model_validate(getattr(importlib.import_module(module), name)(**call.parameters))
+
+    monkeypatch.setattr(extract_any, "run_call_blocking", run)
+
+
+@pytest.fixture
 def listing(command: Command) -> Callable[..., list[dict[str, Any]]]:
-    """The JSON that a run prints; every product in it is there."""
+    """The JSON that a run prints, and nothing else; every product in it is there, whole."""
 
     def run(*words: object) -> list[dict[str, Any]]:
         result = command(*words, "--json")
         if result.exception:
             raise result.exception
         products: list[dict[str, Any]] = json.loads(result.stdout)
+        assert all(list(product) == KEYS for product in products)
+        assert all(line.startswith("note: ") for line in result.stderr.splitlines())
+        for product in products:
+            with fits.open(product["path"], checksum=True) as hdus:
+                hdus.verify("exception")
         assert all(Path(product["path"]).is_absolute() for product in products)
         assert all(Path(product["path"]).is_file() for product in products)
         return products
@@ -95,6 +124,7 @@ def background(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("no_children")
 def test_alone_an_image_of_the_whole_range(listing: Callable[..., Any], events: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "er"
     (product,) = listing(events, "--out", out)
@@ -111,6 +141,7 @@ def test_alone_an_image_of_the_whole_range(listing: Callable[..., Any], events: 
     assert [path.name for path in out.iterdir()] == [Path(product["path"]).name]
 
 
+@pytest.mark.usefixtures("no_children")
 def test_source_background_curves_and_groups(
     listing: Callable[..., Any], events: Path, source: Path, background: Path, tmp_path: Path
 ) -> None:
@@ -151,11 +182,13 @@ def test_source_background_curves_and_groups(
     assert fits.getheader(products[-3]["path"], "SPECTRUM")["BACKSCAL"] == pytest.approx(96 / 8000, rel=0.05)
 
 
+@pytest.mark.usefixtures("no_children")
 def test_only_curves_of_the_field_and_a_line_a_product(
     command: Command, events: Path, tmp_path: Path
 ) -> None:
     result = command(events, "--time-bin", 50, "--out", tmp_path / "out")
     assert result.exit_code == 0
+    assert result.stderr == ""
     (line,) = result.stdout.splitlines()
     assert line.split()[:6] == ["field", "light-curve", "PI", "0:4095,", "50", "s"]
     made = line.split()[-1]
@@ -212,29 +245,52 @@ def test_names_of_xtend_products(
         (["--binning", "81"], "binning 81"),
         (["--time-bin", "0"], "must be positive"),
         (["--time-bin", "nan"], "must be positive"),
+        (["--time-bin", "1e-9"], "1e+11 parts: use longer ones"),
         (["--exposure-threshold", "2"], "0 to 1"),
         (["--group", "min:1"], "--source"),
         (["--source", "REGION", "--group", "max:1"], "not a grouping"),
         (["--source", "REGION", "--group", "min:0"], "not a grouping"),
         (["--source", "REGION", "--group", "opt"], "--rmf"),
         (["--source", "REGION", "--group", "opt", "--rmf", "nowhere"], "no file nowhere"),
+        (["--source", "REGION", "--group", "opt", "--rmf", "RMF"], "small.rmf has 3 channels, the PI of"),
+        (["--bands", "0.6-2", "--rmf", "RMF"], "small.rmf has 3 channels, the PI of"),
+        (["--source", "REGION", "--group", "opt", "--rmf", "REGION"], "source.reg is no whole FITS file"),
+        (["--source", "OFF"], "off.reg holds no pixel"),
         (["--source", "nowhere.reg"], "nowhere.reg"),
         (["--background", "EMPTY"], "holds no shape"),
         (["--ehk", "REGION"], "--bad-pixels"),
         (["--ehk", "REGION", "--bad-pixels", "REGION"], "Xtend only"),
     ],
 )
+@pytest.mark.usefixtures("no_children")
 def test_bad_input_is_one_line_and_nothing_is_written(
-    command: Command, events: Path, source: Path, tmp_path: Path, words: list[str], said: str
+    refused: Callable[..., str], events: Path, source: Path, tmp_path: Path, words: list[str], said: str
 ) -> None:
     (tmp_path / "empty.reg").write_text("")
-    given = [{"REGION": str(source), "EMPTY": str(tmp_path / "empty.reg")}.get(word, word) for word in words]
+    (tmp_path / "off.reg").write_text("physical\ncircle(900,900,5)\n")
+    energies = [fits.Column(name, "E", array=np.arange(3.0)) for name in ("CHANNEL", "E_MIN", "E_MAX")]
+    fits.BinTableHDU.from_columns(energies, name="EBOUNDS").writeto(tmp_path / "small.rmf")
+    files = {"REGION": source, "EMPTY": "empty.reg", "OFF": "off.reg", "RMF": "small.rmf"}
     before = set(tmp_path.iterdir())
-    result = command(events, *given, "--out", tmp_path / "out")
-    assert isinstance(result.exception, BadInput)
-    assert result.exception.exit_status == 2
-    assert said in str(result.exception)
-    assert "\n" not in str(result.exception)
+    given = [tmp_path / files[word] if word in files else word for word in words]
+    assert said in refused("extract", events, *given, "--out", tmp_path / "out")
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_leaves_nothing(events: Path, tmp_path: Path, number: signal.Signals) -> None:
+    before = set(tmp_path.iterdir())
+    words = ["extract", str(events), "--time-bin", "0.001", "--out", str(tmp_path / "out"), "--json"]
+    run = f"import sys; from flows.cli.main import main; sys.argv[1:] = {words!r}; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", run], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        while not list(tmp_path.glob(".xtendflow-*/*.log")):
+            assert running.poll() is None
+            time.sleep(0.01)
+        running.send_signal(number)
+        said = running.communicate()
+    assert (running.returncode, *said) == (130, b"", b"")
     assert set(tmp_path.iterdir()) == before
 
 
@@ -249,6 +305,7 @@ def test_events_that_cannot_be_read(command: Command, tmp_path: Path, content: b
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("no_children")
 def test_a_fault_found_while_working_leaves_nothing(command: Command, events: Path, tmp_path: Path) -> None:
     with fits.open(events, mode="update") as hdus:
         hdus["EVENTS"].header["TTYPE1"] = "WHEN"
@@ -278,6 +335,7 @@ def test_a_place_that_cannot_be_written(command: Command, events: Path) -> None:
 
 
 @needs_reference
+@pytest.mark.usefixtures("no_children")
 def test_the_real_chandra_list(listing: Callable[..., Any], tmp_path: Path) -> None:
     products = listing(
         CHANDRA / "acis_m82_10027_events.fits",
