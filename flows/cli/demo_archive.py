@@ -26,7 +26,7 @@ def demo_archive(
 
     settings = read_settings()
     if not as_json:
-        typer.echo("Simulating observations; this takes some seconds …", err=True)
+        typer.echo("Simulating observations, unless they are there already …", err=True)
     make_archive(directory, with_faults=with_faults, cores=settings.cores)
     observations = summary(with_faults)
     if as_json:

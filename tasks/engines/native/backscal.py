@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.core.errors import Permanent
-from tasks.engines.native.events import Axis, EventList
+from tasks.engines.native.axes import Axis
+from tasks.engines.native.events import EventList
 from tasks.engines.native.files import read_hdus
 from tasks.engines.native.selection import Mask
 from tasks.xtend.regions import Region

@@ -4,71 +4,25 @@ A gzipped list is decompressed as it is read; of the event table only the wanted
 megabytes of rows at a time.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
-from numpy.typing import NDArray
 
 from tasks.core.errors import Permanent
+from tasks.engines.native.axes import Axis, axes_of, sky_wcs
 from tasks.engines.native.fits_stream import Column, headers, opened, padded_size, read_columns, skip, take
 from tasks.engines.native.gti import Gti, union
+from tasks.engines.native.keywords import figure
 
 _GTI_NAMES: Final = ("GTI", "STDGTI")
 _FRAME: Final = ("TIMEZERO", "TIMEDEL", "TIMEPIXR")
-
-
-@dataclass(frozen=True)
-class Axis:
-    """What the header says of a column: its legal range and, for sky pixels, its world coordinate.
-
-    Parameters
-    ----------
-    name : str
-        The column's name, upper-case.
-    low, high : int
-        TLMIN and TLMAX, rounded to whole pixels or channels (half up).
-    null : float or None
-        The value that stands for none.
-    ctype, crpix, crval, cdelt
-        TCTYP, TCRPX, TCRVL, TCDLT; an empty type where there are none.
-    """
-
-    name: str
-    low: int
-    high: int
-    null: float | None = None
-    ctype: str = ""
-    crpix: float = 0.0
-    crval: float = 0.0
-    cdelt: float = 1.0
-
-    @property
-    def world(self) -> dict[str, Any]:
-        """The world coordinate by the endings of its keywords: TYP, RPX, RVL, DLT."""
-        return {"TYP": self.ctype, "RPX": self.crpix, "RVL": self.crval, "DLT": self.cdelt}
-
-    @property
-    def size(self) -> int:
-        """How many pixels or channels."""
-        return self.high - self.low + 1
-
-    def valid(self, values: Column) -> NDArray[np.bool_]:
-        """Which values are known and lie in the range once rounded."""
-        whole = nearest(values)
-        inside = (whole >= self.low) & (whole <= self.high)
-        return inside & self.known(values)
-
-    def known(self, values: Column) -> NDArray[np.bool_]:
-        """Which values are neither null nor NaN."""
-        known = ~np.isnan(values)
-        return known if self.null is None else known & (values != self.null)
+_FIGURES: Final = (*_FRAME, "TIMEZERI", "TIMEZERF", "MJDREF", "MJDREFI", "MJDREFF", "TSTART", "TSTOP")
 
 
 @dataclass(frozen=True)
@@ -132,23 +86,14 @@ class EventList:
         return self.axes[name]
 
     def wcs(self) -> WCS | None:
-        """Celestial WCS of the unbinned sky pixels X, Y (1-based); None when the list has none."""
-        return sky_wcs(self.axis("X"), self.axis("Y"))
+        """Celestial WCS of the unbinned sky pixels X, Y (1-based); None when the list has none.
 
-
-def sky_wcs(x: Axis, y: Axis) -> WCS | None:
-    """Celestial WCS of two columns (1-based); None when they have no celestial coordinates."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = [x.ctype, y.ctype]
-    wcs.wcs.crpix = [x.crpix, y.crpix]
-    wcs.wcs.crval = [x.crval, y.crval]
-    wcs.wcs.cdelt = [x.cdelt, y.cdelt]
-    return wcs if wcs.has_celestial else None
-
-
-def nearest(values: Column) -> Column:
-    """Values rounded to whole pixels, half up; whole numbers as they are."""
-    return values if values.dtype.kind in "iu" else np.floor(values + 0.5)
+        Raises
+        ------
+        Permanent
+            When the coordinates cannot be.
+        """
+        return sky_wcs(self.axis("X"), self.axis("Y"), self.name)
 
 
 def read_events(paths: Sequence[Path], columns: Sequence[str], optional: Sequence[str] = ()) -> EventList:
@@ -206,7 +151,7 @@ def read_header(path: Path) -> fits.Header:
     with opened(path) as stream:
         for header in headers(stream, path):
             primary = header if primary is None else primary
-            if _name(header) == "EVENTS":
+            if _is_events(header):
                 return _completed(header, primary)
             skip(stream, padded_size(header), path)
     raise Permanent(f"{path.name} has no EVENTS extension")
@@ -222,29 +167,8 @@ def _name(header: fits.Header) -> str:
     return str(header.get("EXTNAME", "")).strip().upper()
 
 
-def axes_of(header: fits.Header) -> dict[str, Axis]:
-    """Upper-case column name → range and world coordinate, for columns whose header gives a range."""
-    axes = {}
-    for number in range(1, int(header["TFIELDS"]) + 1):
-        if f"TLMIN{number}" in header and f"TLMAX{number}" in header:
-            axis = _axis(header, number)
-            axes[axis.name] = axis
-    return axes
-
-
-def _axis(header: fits.Header, number: int) -> Axis:
-    null = header.get(f"TNULL{number}")
-    scale, zero = header.get(f"TSCAL{number}", 1), header.get(f"TZERO{number}", 0)
-    return Axis(
-        str(header[f"TTYPE{number}"]).strip().upper(),
-        math.floor(header[f"TLMIN{number}"] + 0.5),
-        math.floor(header[f"TLMAX{number}"] + 0.5),
-        None if null is None else null * scale + zero,
-        str(header.get(f"TCTYP{number}", "")).strip(),
-        float(header.get(f"TCRPX{number}", 0.0)),
-        float(header.get(f"TCRVL{number}", 0.0)),
-        float(header.get(f"TCDLT{number}", 1.0)),
-    )
+def _is_events(header: fits.Header) -> bool:
+    return _name(header) == "EVENTS" and header.get("XTENSION") == "BINTABLE"
 
 
 def _read_file(path: Path, names: Sequence[str]) -> EventList:
@@ -255,7 +179,7 @@ def _read_file(path: Path, names: Sequence[str]) -> EventList:
     with opened(path) as stream:
         for hdu in headers(stream, path):
             primary, extension = hdu if primary is None else primary, _name(hdu)
-            if extension == "EVENTS" and header is None:
+            if _is_events(hdu) and header is None:
                 header, columns = hdu, read_columns(stream, hdu, names, path)
             elif extension in tables:
                 data = take(stream, padded_size(hdu), path)
@@ -264,9 +188,13 @@ def _read_file(path: Path, names: Sequence[str]) -> EventList:
                 skip(stream, padded_size(hdu), path)
     if header is None or primary is None:
         raise Permanent(f"{path.name} has no EVENTS extension")
+    for key in _FIGURES:
+        if key in header:
+            figure(header, key, path.name)
     found = [hdu for name in _GTI_NAMES for hdu in tables[name]]
     gti, notes = _intervals(found, path) if found else _whole_time(header, path)
-    return EventList((path.name,), header, columns, axes_of(header), gti, bool(found), notes, primary)
+    axes = axes_of(header, names, path.name)
+    return EventList((path.name,), header, columns, axes, gti, bool(found), notes, primary)
 
 
 def _intervals(tables: Sequence[fits.BinTableHDU], path: Path) -> tuple[Gti, tuple[str, ...]]:
@@ -274,14 +202,16 @@ def _intervals(tables: Sequence[fits.BinTableHDU], path: Path) -> tuple[Gti, tup
     table = tables[0]
     try:
         start, stop = (np.asarray(table.data[name], float) for name in ("START", "STOP"))
-    except KeyError as exc:
-        raise Permanent(f"the extension {table.name} of {path.name} has no START and STOP") from exc
-    if np.isnan([start, stop]).any():
+    except (KeyError, ValueError) as exc:
+        raise Permanent(
+            f"the extension {table.name} of {path.name} has no START and STOP in seconds"
+        ) from exc
+    if not np.isfinite([start, stop]).all():
         raise Permanent(f"{path.name} has good-time intervals without a start or an end")
     several = sum(other.name == table.name for other in tables)
     note = f"{path.name} has {several} extensions {table.name}; the first was used"
     # HEASoft adds the extension's own TIMEZERO, whatever that of the events is.
-    zero = float(table.header.get("TIMEZERO", 0.0))
+    zero = figure(table.header, "TIMEZERO", path.name) if "TIMEZERO" in table.header else 0.0
     return Gti.merged(start + zero, stop + zero), (note,) if several > 1 else ()
 
 

@@ -9,7 +9,8 @@ from astropy.io import fits
 
 from tasks.core.errors import BadInput
 from tasks.core.identifiers import Band
-from tasks.engines.native.events import Axis, axes_of, read_header, sky_wcs
+from tasks.engines.native.axes import Axis, axes_of, sky_wcs
+from tasks.engines.native.events import read_header
 from tasks.engines.native.extract_names import BandChoice, Names, is_xtend, names_for
 from tasks.engines.native.extract_order import Grouping, Order
 from tasks.engines.native.images import image_shape
@@ -22,6 +23,7 @@ from tasks.xtend.regions import Region, read_region
 
 EXPOSURE: Final = Exposure()
 """How exposure maps are made: the recipe's defaults."""
+_COLUMNS: Final = ("X", "Y", "PI")
 
 
 @dataclass(frozen=True)
@@ -174,15 +176,15 @@ def plan(order: Order, links: Mapping[Role, str], rmf: str | None) -> Plan:
         When the event list or the response cannot be read.
     """
     header = read_header(order.events)
-    axes = axes_of(header)
-    missing = [name for name in ("X", "Y", "PI") if name not in axes]
+    axes = axes_of(header, _COLUMNS, order.events.name)
+    missing = [name for name in _COLUMNS if name not in axes]
     if missing:
         raise BadInput(f"{order.events.name} gives no range (TLMIN, TLMAX) of {', '.join(missing)}")
     if order.ehk and not is_xtend(header):
         raise BadInput("exposure maps (--ehk, --bad-pixels) are made for Xtend only")
     for binning in order.binnings:
         image_shape((axes["X"], axes["Y"]), binning)
-    wcs = sky_wcs(axes["X"], axes["Y"])
+    wcs = sky_wcs(axes["X"], axes["Y"], order.events.name)
     regions: dict[Role, Region] = {role: read_region(path) for role, path in order.regions.items()}
     names = names_for(order.events, header, wcs, regions.get(Role.SOURCE), regions.get(Role.BACKGROUND))
     ebounds = _ebounds(order.rmf, axes["PI"], order.events.name) if order.rmf else None

@@ -1,6 +1,8 @@
 """A FITS file as a stream: HDU by HDU in one pass, decompressed on the way, faults told in one sentence."""
 
 import math
+import re
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ _CHUNK: Final = 4 << 20
 """Bytes that are read at a time."""
 _BLOCK: Final = 2880
 _GZIP: Final = b"\x1f\x8b"
+_UNPRINTABLE: Final = re.compile(rb"[^ -~]")
 
 
 @contextmanager
@@ -68,7 +71,8 @@ def headers(stream: BinaryIO, path: Path) -> Iterator[fits.Header]:
         while not _has_end(block):
             block += take(stream, _BLOCK, path)
         first = False
-        yield fits.Header.fromstring(block)
+        # astropy reads other bytes than those that a header may hold, and then refuses to write them.
+        yield fits.Header.fromstring(_UNPRINTABLE.sub(b"?", block))
 
 
 def _has_end(block: bytes) -> bool:
@@ -90,6 +94,8 @@ def padded_size(header: fits.Header) -> int:
         items = int(header.get("GCOUNT", 1)) * (int(header.get("PCOUNT", 0)) + math.prod(axes))
     except (KeyError, ValueError) as exc:
         raise fits.VerifyError(f"a header without the size of its data ({exc})") from exc
+    if min((items, *axes)) < 0:
+        raise fits.VerifyError("a header with a negative size of its data")
     return -(-bits // 8 * items // _BLOCK) * _BLOCK if axes else 0
 
 
@@ -140,11 +146,10 @@ def read_columns(
     Raises
     ------
     Permanent
-        When the file is truncated, or a column holds no single numbers.
+        When the file is truncated, its columns are not described well, or one holds no single numbers.
     """
-    definitions = fits.BinTableHDU.fromstring(header.tostring().encode()).columns
-    row = definitions.dtype.newbyteorder(">")
-    rows, width = int(header["NAXIS2"]), int(header["NAXIS1"])
+    size, (rows, width) = padded_size(header), (int(header["NAXIS2"]), int(header["NAXIS1"]))
+    definitions, row = _definitions(header, path)
     if row.itemsize != width:
         raise Permanent(f"{path.name}: the columns of its event list do not fill a row of {width} bytes")
     found = {name.upper(): name for name in row.names or ()}
@@ -154,15 +159,34 @@ def read_columns(
             kind = row[found[name]]
             if kind.shape or kind.kind not in "iuf":
                 raise Permanent(f"{path.name}: its column {name} holds no single numbers")
-            raw[name] = np.empty(rows, kind.newbyteorder("="))
+            raw[name] = _empty(rows, kind.newbyteorder("="), path)
     step = max(1, _CHUNK // max(width, 1))
     for begin in range(0, rows, step):
         count = min(step, rows - begin)
         chunk = np.frombuffer(take(stream, count * width, path), row)
         for name, values in raw.items():
             values[begin : begin + count] = chunk[found[name]]
-    skip(stream, padded_size(header) - rows * width, path)
+    skip(stream, size - rows * width, path)
     return {name: _scaled(values, definitions[found[name]]) for name, values in raw.items()}
+
+
+def _definitions(header: fits.Header, path: Path) -> tuple[fits.ColDefs, np.dtype[Any]]:
+    """The columns of a table and what its rows look like in the file."""
+    try:
+        with warnings.catch_warnings():
+            # They are of odd keywords, which matter only on columns that are read and are seen to there.
+            warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+            definitions = fits.BinTableHDU.fromstring(header.tostring().encode()).columns
+            return definitions, definitions.dtype.newbyteorder(">")
+    except (KeyError, ValueError, TypeError) as exc:
+        raise Permanent(f"{path.name}: the columns of its event list are not described well: {exc}") from exc
+
+
+def _empty(rows: int, kind: np.dtype[Any], path: Path) -> Column:
+    try:
+        return np.empty(rows, kind)
+    except (MemoryError, ValueError) as exc:
+        raise Permanent(f"{path.name} says that it holds {rows} events, more than memory does") from exc
 
 
 def _scaled(values: Column, column: fits.Column) -> Column:

@@ -1,18 +1,22 @@
 """Counts images on sky pixels, as extractor makes them."""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from tasks.engines.native.events import Axis, nearest
+from tasks.core.errors import BadInput
+from tasks.engines.native.axes import Axis, nearest
 from tasks.engines.native.ogip import gti_hdu, set_axes, set_observation
 from tasks.engines.native.selection import Selection
 from tasks.xtend.channels import Channels
 from tasks.xtend.geometry import binned_size
 
 Image = NDArray[np.int32]
+
+_MOST_PIXELS: Final = 100_000_000
 
 
 def images(
@@ -59,9 +63,12 @@ def image_shape(axes: tuple[Axis, Axis], binning: int) -> tuple[int, int]:
     Raises
     ------
     BadInput
-        When the binning is not positive or larger than the sky.
+        When the binning is not positive or larger than the sky, or makes too large an image.
     """
-    return binned_size(binning, axes[1].size), binned_size(binning, axes[0].size)
+    height, width = binned_size(binning, axes[1].size), binned_size(binning, axes[0].size)
+    if height * width > _MOST_PIXELS:
+        raise BadInput(f"binning {binning} makes an image of {width} × {height} pixels: use a larger one")
+    return height, width
 
 
 def bin_events(x: NDArray[np.number], y: NDArray[np.number], axes: tuple[Axis, Axis], binning: int) -> Image:

@@ -7,7 +7,8 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from tasks.engines.native.events import Axis, EventList
+from tasks.engines.native.axes import Axis
+from tasks.engines.native.events import EventList
 from tasks.engines.native.selection import Selection, frame_shift
 from tasks.xtend.channels import Channels
 from tasks.xtend.regions import Region
@@ -20,7 +21,7 @@ _OWN = re.compile(
     r"T(TYPE|FORM|UNIT|NULL|SCAL|ZERO|DISP|DIM|LMIN|LMAX|DMIN|DMAX|CTYP|CRPX|CRVL|CDLT|CUNI|CROT|CNA|DBIN)\d+|"
     r"(LON|LAT)P\d+|DS(TYP|VAL|FORM|UNIT|REF)\d+|M(TYPE|FORM)\d+|METYP\d+|"
     r"HDUNAME|HDUCLAS.|HDUVERS\d?|HDUDOC|HDUSPEC|CONTENT|CHECKSUM|DATASUM|LONGSTRN|"
-    r"HISTORY|COMMENT|CREATOR|DATE|FILIN\d+|DEADAPP|"
+    r"HISTORY|COMMENT|CREATOR|DATE|FILIN\d+|DEADC|DEADAPP|"
 )
 _TIME_FRAME = ("MJDREF", "MJDREFI", "MJDREFF", "TIMESYS", "TIMEREF", "TIMEUNIT", "DATE-OBS", "DATE-END")
 _INSTRUMENT = ("TELESCOP", "INSTRUME", "DETNAM", "FILTER", "DATAMODE", "OBJECT", "RADECSYS", "EQUINOX")
@@ -33,6 +34,8 @@ def set_observation(header: fits.Header, selection: Selection) -> None:
         if not (_OWN.fullmatch(card.keyword) or card.keyword in header or _is_partial(card.keyword, events)):
             header.append((card.keyword, card.value, card.comment))
     set_times(header, selection)
+    if "DEADC" in events.header and "DEADC" not in header:
+        header["DEADC"] = (1.0, "live fraction")
     for number, name in enumerate(events.names, start=1):
         header[f"FILIN{number:03d}"] = (name, "Input file name")
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from tasks.engines.native.events import Axis
+from tasks.engines.native.axes import Axis
 from tasks.engines.native.selection import Mask, Selection
 from tasks.xtend.geometry import DetPixels, Floats, det_to_sky
 

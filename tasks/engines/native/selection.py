@@ -3,6 +3,7 @@
 Observed with extractor 5.31; newer releases may differ in detail, so the rules stand here only.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _EVENTS_AT_ONCE: Final = 500_000
+_DEAD_TIME: Final = ("DEADC", "DTCOR", "LIVETIME", "ONTIME")
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,18 @@ def frame_shift(header: Mapping[str, Any]) -> float:
 
 
 def live_fraction(header: Mapping[str, Any]) -> float:
-    """DEADC, else DTCOR, else LIVETIME/ONTIME, else 1; in single precision, as HEASoft keeps it."""
+    """DEADC, else DTCOR, else LIVETIME/ONTIME, else 1; in single precision, as HEASoft keeps it.
+
+    What is no positive number counts as missing.
+    """
+    given = {key: np.float32(header[key]) for key in _DEAD_TIME if _is_positive(header.get(key))}
     for key in ("DEADC", "DTCOR"):
-        if header.get(key, 0) > 0:
-            return float(np.float32(header[key]))
-    if header.get("LIVETIME", 0) > 0 and header.get("ONTIME", 0) > 0:
-        return float(np.float32(np.float32(header["LIVETIME"]) / np.float32(header["ONTIME"])))
+        if key in given:
+            return float(given[key])
+    if "LIVETIME" in given and "ONTIME" in given:
+        return float(given["LIVETIME"] / given["ONTIME"])
     return 1.0
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf

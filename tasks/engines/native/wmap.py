@@ -7,7 +7,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from tasks.engines.native.events import Axis
+from tasks.engines.native.axes import Axis
 from tasks.engines.native.ogip import set_axes, set_observation, set_region_reference
 from tasks.engines.native.rotation import Rotation, fit_rotation, nominal_rotation
 from tasks.engines.native.selection import Mask, Selection

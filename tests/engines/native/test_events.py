@@ -200,6 +200,61 @@ def test_a_damaged_file(make_events: MakeEvents, damage: Callable[[bytes], bytes
         read_events([path], ["X"])
 
 
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ({"TIMEDEL": "short"}, "does not give TIMEDEL"),
+        ({"TIMEPIXR": True}, "does not give TIMEPIXR"),
+        ({"TIMEZERO": "x"}, "does not give TIMEZERO"),
+        ({"MJDREFI": "x"}, "does not give MJDREFI"),
+        ({"TLMIN2": "x"}, "does not give TLMIN2"),
+        ({"TNULL2": "x"}, "does not give TNULL2"),
+        ({"TLMAX2": 0}, "impossible range of its column X: 1 to 0"),
+        ({"TLMAX2": 2_000_000_000}, "impossible range"),
+        ({"NAXIS2": 10**16}, "more than memory does"),
+        ({"NAXIS2": -1}, "negative size"),
+        ({"TFIELDS": 5}, "not described well"),
+        ({"XTENSION": "TABLE"}, "no EVENTS extension"),
+    ],
+)
+def test_a_header_that_cannot_be(make_events: MakeEvents, header: dict[str, object], said: str) -> None:
+    path = make_events()
+    with fits.open(path) as hdus:
+        changed = hdus["EVENTS"].header.copy()
+        raw, before = path.read_bytes(), hdus["EVENTS"].header.tostring().encode()
+    changed.update(header)
+    assert len(changed.tostring()) == len(before)
+    path.write_bytes(raw.replace(before, changed.tostring().encode()))
+    with pytest.raises(Permanent, match=rf"small\.evt.*{said}"):
+        read_events([path], ["TIME", "X"])
+
+
+def test_what_a_header_says_of_columns_that_are_not_read_does_not_matter(make_events: MakeEvents) -> None:
+    path = make_events(TLMIN3="x")
+    assert set(read_events([path], ["X"]).axes) == {"X"}
+
+
+@pytest.mark.parametrize("world", [{"TCDLT2": 0.0}, {"TCRVL3": 95.0}])
+def test_sky_coordinates_that_cannot_be(make_events: MakeEvents, world: dict[str, float]) -> None:
+    events = read_events([make_events(**world)], ["X", "Y"])
+    with pytest.raises(
+        Permanent, match=r"small\.evt: the sky coordinates of X and Y cannot be: [A-Z][^0-9]*$"
+    ):
+        events.wcs()
+
+
+def test_bytes_that_no_header_may_hold_are_replaced(make_events: MakeEvents) -> None:
+    path = make_events()
+    path.write_bytes(path.read_bytes().replace(b"'SMALL   '", b"'M\xfcller  '"))
+    assert read_events([path], ["X"]).header["OBJECT"] == "M?ller"
+
+
+@pytest.mark.parametrize("bound", [np.nan, np.inf])
+def test_good_time_without_a_bound(make_events: MakeEvents, bound: float) -> None:
+    with pytest.raises(Permanent, match="without a start or an end"):
+        read_events([make_events(gti=[(0, 5), (7, bound)])], ["X"])
+
+
 def test_junk_after_the_last_extension_is_passed_over(make_events: MakeEvents) -> None:
     path = make_events("small.evt.gz")
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + b"\0" * 2880))

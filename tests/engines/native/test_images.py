@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import BadInput
-from tasks.engines.native.events import Axis, read_events
+from tasks.engines.native.axes import Axis
+from tasks.engines.native.events import read_events
 from tasks.engines.native.images import bin_events, block_sums, image_hdus, image_shape, images
 from tasks.engines.native.selection import Selection, select
 from tasks.xtend.channels import Channels
@@ -94,6 +95,13 @@ def test_world_coordinates_of_a_binned_image(make_events: MakeEvents) -> None:
         assert header["IMGBIN"] == binning
         assert header["RA_NOM"] == 30.0
         assert "CUNIT1" not in header
+
+
+def test_an_image_that_would_fill_the_memory() -> None:
+    axes = Axis("X", 1, 51_840), Axis("Y", 1, 51_840)
+    with pytest.raises(BadInput, match="binning 5 makes an image of 10368 × 10368 pixels"):
+        image_shape(axes, 5)
+    assert image_shape(axes, 80) == (648, 648)
 
 
 @pytest.mark.parametrize("binning", [0, 81])

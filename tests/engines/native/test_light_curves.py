@@ -125,6 +125,8 @@ def test_the_centre_of_a_frame(header: dict[str, Any], shift: float) -> None:
         ({"DTCOR": 0.8, "LIVETIME": 1.0, "ONTIME": 2.0}, float(np.float32(0.8))),
         ({"LIVETIME": 1.0, "ONTIME": 2.0}, 0.5),
         ({"LIVETIME": 1.0, "ONTIME": 0.0}, 1.0),
+        ({"DEADC": "N/A", "DTCOR": True, "LIVETIME": 1.0, "ONTIME": 4.0}, 0.25),
+        ({"DEADC": 0.0}, 1.0),
     ],
 )
 def test_dead_time(header: dict[str, Any], fraction: float) -> None:
@@ -139,6 +141,17 @@ def test_times_in_single_precision_are_counted_in_double() -> None:
     counted = light_curve(events, np.ones(1, bool), 2.0, 0.0)
     assert made.begin.tolist() == counted.begin.tolist()
     assert counted.begin[counted.counts > 0].tolist() == [1.7e8 + 16]
+
+
+@pytest.mark.parametrize(("given", "said"), [("N/A", 1.0), (0.0, 1.0), (1.0, 1.0), (0.5, 0.5), (None, None)])
+def test_a_product_tells_the_live_fraction_that_was_taken(
+    make_events: MakeEvents, given: object, said: float | None
+) -> None:
+    path = make_events(**({} if given is None else {"DEADC": given}))
+    selection = select(read_events([path], ["TIME", "X", "Y", "PI"]))
+    made = light_curve(selection, np.ones(1, bool), 40.0, 0.0)
+    rate = light_curve_hdus(selection, None, None, 8000, made)[1]
+    assert rate.header.get("DEADC") == said
 
 
 def test_the_file(make_events: MakeEvents) -> None:

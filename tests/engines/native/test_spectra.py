@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import Permanent
+from tasks.engines.native.axes import Axis
 from tasks.engines.native.backscal import (
     ExposureMap,
     backscal_by_exposure,
@@ -17,7 +18,7 @@ from tasks.engines.native.backscal import (
     count_pixels,
     read_exposure_map,
 )
-from tasks.engines.native.events import Axis, EventList, read_events
+from tasks.engines.native.events import EventList, read_events
 from tasks.engines.native.gti import Gti
 from tasks.engines.native.rotation import Rotation, fit_rotation
 from tasks.engines.native.selection import Selection, select
