@@ -7,9 +7,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DATA := sweep-data
 DEMO := $(DATA)/archive
+READERS := .venv-readers
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
-.PHONY: help sweep test test-system lint lock clean
+.PHONY: help sweep test test-system bench lint compare readers lock clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,14 +32,30 @@ test: lint  ## Check style, types and behaviour, offline
 test-system: $(READY)  ## Whole commands, servers, a browser, kills
 	$(BIN)/pytest -n $(WORKERS) -m system
 
+bench: $(READY)  ## Measure speed and memory against what is promised (ONLY=pattern for a part)
+	@$(BIN)/python tests/bench/run.py $(if $(ONLY),'$(ONLY)')
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-lock:  ## Renew requirements.lock from pyproject.toml (needs uv)
+compare: $(READY)  ## Print how the native engine differs from the FTOOLS' reference products (REFERENCE="folder ...")
+	@$(BIN)/python tests/compare/run.py $(REFERENCE)
+
+readers: $(READERS)/.ready  ## Install Sherpa and XGA apart, for the tests that load products with them
+
+$(READERS)/.ready: requirements-readers.lock
+	$(PYTHON) -m venv --clear $(READERS)
+	$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-readers.lock
+	@touch $@
+
+lock:  ## Renew the lock files from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		--extra postgresql --group dev pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		--group readers -o requirements-readers.lock
 
 clean:  ## Remove the environment and everything that sweeps wrote
-	rm -rf .venv $(DATA)
+	rm -rf .venv $(READERS) $(DATA)

@@ -5,14 +5,21 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from flows.cli.options import AsJson
 
+_MAPS = "Exposure map"
+
 Events = Annotated[
-    Path, typer.Argument(metavar="EVENTS", help="Event list (FITS, gzipped or not) of any X-ray instrument.")
+    list[Path],
+    typer.Argument(
+        metavar="EVENTS",
+        help="Event list (FITS, gzipped or not) of any X-ray instrument. "
+        "Several files of one dataset are one list.",
+    ),
 ]
 Out = Annotated[Path, typer.Option(help="Directory for the products; made where it is missing.")]
 ChannelRanges = Annotated[
@@ -35,8 +42,47 @@ TimeBins = Annotated[
 Threshold = Annotated[
     float, typer.Option(metavar="F", help="Leave out bins exposed for less than this fraction.")
 ]
-Ehk = Annotated[Path | None, typer.Option(metavar="FILE", help="Extended housekeeping, for an exposure map.")]
-BadPixels = Annotated[Path | None, typer.Option(metavar="FILE", help="Bad-pixel image, for an exposure map.")]
+NetErrors = Annotated[
+    Literal["gaussian", "linear"] | None,
+    typer.Option(help="Errors of net light curves: err_mode 2 or 1 of lcmath (gaussian)."),
+]
+Ehk = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Extended housekeeping, to make maps (Xtend).", rich_help_panel=_MAPS),
+]
+BadPixels = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Bad-pixel image, to make maps (Xtend).", rich_help_panel=_MAPS),
+]
+Delta = Annotated[
+    float | None,
+    typer.Option(metavar="ARCMIN", help="Off-axis step of the attitude (20).", rich_help_panel=_MAPS),
+]
+Numphi = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Azimuth wedges of the first ring (1).", rich_help_panel=_MAPS),
+]
+KeepCalibration = Annotated[
+    bool,
+    typer.Option(
+        "--keep-calibration-sources",
+        help="Count them as exposed; rate images are blank there all the same.",
+        rich_help_panel=_MAPS,
+    ),
+]
+ExposureMap = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Unbinned map that is there already, instead of --ehk.", rich_help_panel=_MAPS
+    ),
+]
+Backscal = Annotated[
+    Literal["exposure", "maximum", "pixels"] | None,
+    typer.Option(
+        help="BACKSCAL by the map, over its exposure or its maximum in the region, or by the number of "
+        "pixels (exposure where there is a map)."
+    ),
+]
 Group = Annotated[str | None, typer.Option(metavar="min:N|opt", help="Group the source spectrum as well.")]
 Rmf = Annotated[
     Path | None,
@@ -54,10 +100,16 @@ def extract(
     background: Background = None,
     time_bin: TimeBins = None,
     exposure_threshold: Threshold = 0.0,
-    ehk: Ehk = None,
-    bad_pixels: BadPixels = None,
+    backscal: Backscal = None,
+    net_errors: NetErrors = None,
     group: Group = None,
     rmf: Rmf = None,
+    ehk: Ehk = None,
+    bad_pixels: BadPixels = None,
+    delta: Delta = None,
+    numphi: Numphi = None,
+    keep_calibration_sources: KeepCalibration = False,
+    exposure_map: ExposureMap = None,
     as_json: AsJson = False,
 ) -> None:
     """Make images, light curves and spectra of an event list.
@@ -65,7 +117,8 @@ def extract(
     Without --channels and --bands there is one band, the whole PI range. A --source or --background gives a
     spectrum over all channels and, with --time-bin, light curves; both together give net light curves.
     Images need --binning; when nothing else is asked for, one of binning 1 is made. With --ehk and
-    --bad-pixels (Xtend) exposure maps and rate images are made too, and spectra carry the exposed area.
+    --bad-pixels (Xtend) exposure maps and rate images are made too, and spectra carry the exposed area;
+    with --exposure-map the same, but no maps, and rate images of binning 1 only.
 
     Regions are applied as they stand. Products are never overwritten; after an error nothing is written.
     """
@@ -75,7 +128,7 @@ def extract(
     from tasks.xtend.channels import Channels
 
     order = Order(
-        events=events,
+        events=tuple(events),
         out=out,
         channels=tuple(Channels.parse(text) for text in channels or ()),
         bands=tuple(Band.parse(text) for text in bands or ()),
@@ -86,6 +139,12 @@ def extract(
         threshold=exposure_threshold,
         ehk=ehk,
         bad_pixels=bad_pixels,
+        exposure_map=exposure_map,
+        delta_arcmin=delta,
+        numphi=numphi,
+        keep_calibration=keep_calibration_sources,
+        backscal=backscal,
+        net_errors=net_errors,
         grouping=Grouping.parse(group) if group is not None else None,
         rmf=rmf,
     )

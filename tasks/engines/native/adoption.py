@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,6 +59,29 @@ def adopt(
     NoData
         When there is no good time or no event.
     """
+    examined = examine(obsid, dataclass, events, bad_pixels)
+    for name, adopted in adopted_names.items():
+        hand_on(Path(name), Path(adopted))
+    return Report(facts=examined.facts, cautions=(_adopted(examined.header), *examined.cautions))
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What cleaned events say of themselves: facts as `adopt` reports them, cautions, the first header."""
+
+    facts: dict[str, Any]
+    cautions: tuple[Caution, ...]
+    header: fits.Header
+
+
+def examine(obsid: str, dataclass: str, events: Sequence[str], bad_pixels: str | None) -> Examined:
+    """Check cleaned events and a bad-pixel image, whoever cleaned them.
+
+    Raises
+    ------
+    Permanent, NoData
+        As `adopt`.
+    """
     files = [read_events([Path(name)], ()) for name in events]
     for file in files:
         _check_identity(file, obsid, dataclass)
@@ -67,17 +90,14 @@ def adopt(
         _check_sky(file, files[0])
     if bad_pixels:
         read_bad_pixels(Path(bad_pixels))
-    facts = _facts(files, obsid)
+    facts, header = _facts(files, obsid), files[0].keywords
     if facts["exposure_s"] <= 0:
         raise NoData(f"no good time in the cleaned events of {obsid} {dataclass}")
     if facts["events"] == 0:
         raise NoData(f"no event in the cleaned event list of {obsid} {dataclass}")
-    mode, mode_cautions = mode_of(DataClass(dataclass), files[0].keywords)
-    for name, adopted in adopted_names.items():
-        _hand_on(Path(name), Path(adopted))
-    return Report(
-        facts={**facts, "mode": _mode_facts(mode)},
-        cautions=(*_cautions(files[0].keywords, bad_pixels), *mode_cautions),
+    mode, mode_cautions = mode_of(DataClass(dataclass), header)
+    return Examined(
+        {**facts, "mode": _mode_facts(mode)}, (*_cautions(header, bad_pixels), *mode_cautions), header
     )
 
 
@@ -94,7 +114,7 @@ def _facts(files: Sequence[EventList], obsid: str) -> dict[str, Any]:
     }
 
 
-def _hand_on(source: Path, target: Path) -> None:
+def hand_on(source: Path, target: Path) -> None:
     """Link where the file system can, else copy; either way not a byte changes."""
     try:
         target.hardlink_to(source.resolve(strict=True))
@@ -159,7 +179,7 @@ def _mode_facts(mode: Mode) -> dict[str, Any]:
 
 
 def _cautions(header: fits.Header, bad_pixels: str | None) -> Sequence[Caution]:
-    found = [_adopted(header)]
+    found: list[Caution] = []
     if not str(header.get("CALDBVER", "")).strip():
         found.append(
             caution("stale-calibration", "The events do not say with which CALDB they were calibrated.")

@@ -61,7 +61,9 @@ class Axis:
 
     def known(self, values: Column) -> NDArray[np.bool_]:
         """Which values are neither null nor NaN."""
-        known = ~np.isnan(values)
+        # Whole numbers cannot be NaN, and to ask takes longer than all the rest.
+        whole = values.dtype.kind in "iu"
+        known = np.ones(values.shape, bool) if whole else ~np.isnan(values)
         return known if self.null is None else known & (values != self.null)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from tasks.engines.native.files import read_hdus
 from tasks.engines.native.selection import Mask
 from tasks.xtend.regions import Region
 
+Normalisation = Literal["exposure", "maximum"]
+"""What exposure within a region is divided by: the good time, or the map's maximum within the region."""
 _PIXELS_AT_ONCE: Final = 4_000_000
 _HISTOGRAM: Final = "OFFAXISHIST"
 
@@ -41,13 +43,17 @@ def read_exposure_map(path: Path, events: EventList) -> ExposureMap:
     Raises
     ------
     Permanent
-        When it cannot be read, is no unbinned map of these events' sky, or does not say the exposure.
+        When it cannot be read, is no unbinned map of these events' sky, holds what is no exposure, or
+        does not say the exposure.
     """
     image, histogram = read_hdus(path, ["PRIMARY", _HISTOGRAM])
     values, exposure = image.data, histogram.header.get("EXPOSURE", 0)
     shape = events.axis("Y").size, events.axis("X").size
     if values is None or values.shape != shape:
         raise Permanent(f"{path.name} is no unbinned exposure map of {shape[1]} × {shape[0]} sky pixels")
+    # One such pixel would spoil every sum it is in.
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise Permanent(f"{path.name} is no exposure map: it holds negative values or NaN")
     if not exposure > 0:
         raise Permanent(f"{path.name} does not say its exposure ({_HISTOGRAM}, keyword EXPOSURE)")
     return ExposureMap(values, float(exposure))
@@ -65,22 +71,61 @@ def backscal_by_pixels(pixels: int, events: EventList) -> float:
     return pixels / (events.axis("X").size * events.axis("Y").size)
 
 
-def backscal_by_exposure(region: Region | None, events: EventList, exposure_map: ExposureMap) -> float:
-    """Exposed share of the image: Σ map within the region / EXPOSURE / (NAXIS1·NAXIS2), norm=EXPOSURE."""
+def backscal_by_exposure(
+    region: Region | None,
+    events: EventList,
+    exposure_map: ExposureMap,
+    normalisation: Normalisation = "exposure",
+) -> float:
+    """Exposed share of the image, as ahbackscal gives it: Σ map within the region / norm / (NAXIS1·NAXIS2).
+
+    Parameters
+    ----------
+    region : Region or None
+        None is the whole field.
+    events : EventList
+        Its axes are those of the map.
+    exposure_map : ExposureMap
+        Seconds per pixel.
+    normalisation : {"exposure", "maximum"}
+        The norm: EXPOSURE of the map, or its maximum within the region (norm=MAX).
+
+    Returns
+    -------
+    float
+        0 where nothing of the region was exposed.
+    """
     values = exposure_map.values
+    total, maximum = 0.0, 0.0
+    for exposed in _values(region, events, values):
+        total += float(exposed.sum(dtype=np.float64))
+        maximum = max(maximum, float(exposed.max(initial=0)))
+    norm = exposure_map.exposure if normalisation == "exposure" else maximum
+    return total / norm / values.size if total else 0.0
+
+
+def backscal_history(exposure_map: str | None, normalisation: Normalisation) -> str:
+    """What a spectrum says of how its BACKSCAL was made; without a map it went by the number of pixels."""
+    if exposure_map is None:
+        return "BACKSCAL: share of the image's pixels that lie in the region, exposed or not (as extractor)"
+    norm = "its EXPOSURE" if normalisation == "exposure" else "its maximum within the region (norm=MAX)"
+    return f"BACKSCAL: sum of {exposure_map} within the region / {norm} / number of its pixels"
+
+
+def _values(
+    region: Region | None, events: EventList, values: NDArray[np.float32]
+) -> Iterator[NDArray[np.float32]]:
+    """The values of a map within a region, or of the whole field, in parts."""
     if region is None:
-        exposed = float(values.sum(dtype=np.float64))
-    else:
-        exposed = sum(
-            float(values[rows, columns][mask].sum(dtype=np.float64))
-            for rows, columns, mask in _pixels(region, events)
-        )
-    return exposed / exposure_map.exposure / values.size
+        yield values
+        return
+    for rows, columns, mask in _pixels(region, events):
+        yield values[rows, columns][mask]
 
 
 def _pixels(region: Region, events: EventList) -> Iterator[tuple[slice, slice, Mask]]:
     """Parts of the sky image with the mask of the region on each, some million pixels at a time."""
-    wcs = events.wcs()
+    wcs = events.wcs
     x_axis, y_axis = events.axis("X"), events.axis("Y")
     box = region.bounding_box(wcs) or (x_axis.low, x_axis.high, y_axis.low, y_axis.high)
     left, right = _clipped(box[0], box[1], x_axis)

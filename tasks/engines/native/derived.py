@@ -25,7 +25,7 @@ def derive(
     rate_images : sequence of dict
         `name`, `image`, `exposure_map`, `minimum_fraction`.
     net_curves : sequence of dict
-        `name`, `source`, `background`, `source_spectrum`, `background_spectrum`.
+        `name`, `source`, `background`, `source_spectrum`, `background_spectrum`, `errors`.
     grouped : sequence of dict
         `name`, `spectrum`, `minimum` (None: optimal), `rmf` (or None).
     recipe : str
@@ -54,6 +54,7 @@ def derive(
                 Path(item["background"]),
                 Path(item["source_spectrum"]),
                 Path(item["background_spectrum"]),
+                item["errors"],
                 recipe,
             )
     for item in grouped:

@@ -46,6 +46,14 @@ def read_bad_pixels(path: Path) -> NDArray[np.int8]:
     return flags.astype(np.int8)
 
 
-def live_mask(flags: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Which DET pixels collect exposure, shape (1810, 1810): not those of the calibration sources."""
-    return np.asarray(flags == GOOD)
+def live_mask(flags: NDArray[np.int8], *, mask_calibration: bool = True) -> NDArray[np.bool_]:
+    """Which DET pixels collect exposure, shape (1810, 1810).
+
+    Parameters
+    ----------
+    flags : ndarray, shape (1810, 1810)
+        A bad-pixel image.
+    mask_calibration : bool
+        Whether the pixels of the calibration sources are left out (maskcalsrc of the exposure-map tool).
+    """
+    return np.asarray(flags == GOOD) if mask_calibration else np.isin(flags, (GOOD, CALIBRATION))

@@ -1,14 +1,15 @@
 """The native engine as a planner: which of its functions make which products."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from tasks.core.errors import SoftwareFault
 from tasks.engines.interface import StepInputs
+from tasks.engines.planning import facts_of, links_to, names_of, products_of, specs_of, used_by
 from tasks.library.call import Call
 from tasks.library.dataset import recipe_hash
-from tasks.library.manifest import Kind, Manifest, Product, ProductSpec, Role, Step
+from tasks.library.manifest import Kind, ProductSpec, Role, Step
 from tasks.library.orders import Wanted
 
 NATIVE_VERSION = "1"
@@ -56,7 +57,7 @@ def _processing(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
             "adopted_names": {f"in.{local[item.spec.entry['source']]}": item.spec.name for item in products},
         },
         inputs=linked,
-        outputs=_names(products),
+        outputs=names_of(products),
         timeout=30 * _MINUTES,
     )
 
@@ -66,7 +67,7 @@ def _exposure(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
     ehk = inputs.dataset.inputs.ehk
     if ehk is None:
         raise SoftwareFault("an exposure map was ordered without an EHK file")
-    events, bad_pixels = _products(inputs, Kind.EVENTS), _products(inputs, Kind.BAD_PIXELS)
+    events, bad_pixels = products_of(inputs, Kind.EVENTS), products_of(inputs, Kind.BAD_PIXELS)
     return Call(
         function="tasks.engines.native.exposure:make",
         parameters={
@@ -76,45 +77,46 @@ def _exposure(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
             "maps": {str(item.spec.entry["binning"]): item.spec.name for item in products},
             "delta_arcmin": exposure.delta_arcmin,
             "numphi": exposure.numphi,
+            "mask_calibration": exposure.mask_calibration,
             "recipe": recipe_hash(inputs.dataset.recipe),
         },
         inputs={
             ehk.rpartition("/")[2]: str(inputs.downloads / ehk),
-            **_links(inputs, [*events, *bad_pixels]),
+            **links_to(inputs, [*events, *bad_pixels]),
         },
-        outputs=_names(products),
+        outputs=names_of(products),
         timeout=60 * _MINUTES,
     )
 
 
 def _regions(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
     recipe = inputs.dataset.recipe
-    events = _products(inputs, Kind.EVENTS)[0]
-    maps = _products(inputs, Kind.EXPOSURE_MAP, binning=1)
-    bad_pixels = [] if maps else [*_products(inputs, Kind.BAD_PIXELS)]
+    events = products_of(inputs, Kind.EVENTS)[0]
+    maps = products_of(inputs, Kind.EXPOSURE_MAP, binning=1)
+    bad_pixels = [] if maps else [*products_of(inputs, Kind.BAD_PIXELS)]
     return Call(
         function="tasks.engines.native.regions:choose",
         parameters={
             "obsid": inputs.dataset.obsid,
-            "name": _facts(inputs)["target"]["name"],
+            "name": facts_of(inputs)["target"]["name"],
             "events": events.name,
-            "target": _facts(inputs)["target"],
+            "target": facts_of(inputs)["target"],
             "exposure_map": maps[0].name if maps else None,
             "bad_pixels": bad_pixels[0].name if bad_pixels else None,
             "source_radius_arcmin": recipe.source.radius_arcmin,
             "background": recipe.background.model_dump(mode="json"),
             "names": {_region_key(item): item.spec.name for item in products},
         },
-        inputs=_links(inputs, [events, *maps, *bad_pixels]),
-        outputs=_names(products),
+        inputs=links_to(inputs, [events, *maps, *bad_pixels]),
+        outputs=names_of(products),
         timeout=30 * _MINUTES,
     )
 
 
 def _extraction(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
-    events = _products(inputs, Kind.EVENTS)
-    maps = _products(inputs, Kind.EXPOSURE_MAP, binning=1)
-    regions = {role: _products(inputs, Kind.REGION, role, frame="skypix") for role in _REGIONS}
+    events = products_of(inputs, Kind.EVENTS)
+    maps = products_of(inputs, Kind.EXPOSURE_MAP, binning=1)
+    regions = {role: products_of(inputs, Kind.REGION, role, frame="skypix") for role in _REGIONS}
     light_curves = [
         {
             "name": spec.name,
@@ -123,15 +125,16 @@ def _extraction(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
             "time_bin": spec.entry["time_bin"],
             "threshold": inputs.dataset.recipe.light_curves.exposure_threshold,
         }
-        for spec in _specs(products, Kind.LIGHT_CURVE)
+        for spec in specs_of(products, Kind.LIGHT_CURVE)
     ]
     spectra = [
         {
             "name": spec.name,
             "region": regions[spec.role][0].name,
             "exposure_map": maps[0].name if maps else None,
+            "normalisation": inputs.dataset.recipe.spectra.backscal,
         }
-        for spec in _specs(products, Kind.SPECTRUM)
+        for spec in specs_of(products, Kind.SPECTRUM)
     ]
     return Call(
         function="tasks.engines.native.extraction:extract",
@@ -139,26 +142,26 @@ def _extraction(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
             "events": [product.name for product in events],
             "images": [
                 {"name": spec.name, "channels": spec.entry["channels"], "binning": spec.entry["binning"]}
-                for spec in _specs(products, Kind.IMAGE)
+                for spec in specs_of(products, Kind.IMAGE)
             ],
             "light_curves": light_curves,
             "spectra": spectra,
             "recipe": recipe_hash(inputs.dataset.recipe),
         },
-        inputs=_links(inputs, [*events, *_used(inputs, *light_curves, *spectra)]),
-        outputs=_names(products),
+        inputs=links_to(inputs, [*events, *used_by(inputs, *light_curves, *spectra)]),
+        outputs=names_of(products),
         timeout=120 * _MINUTES,
     )
 
 
 def _derived(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
-    rates = [_rate(inputs, spec) for spec in _specs(products, Kind.RATE_IMAGE)]
-    curves = [_net(inputs, spec) for spec in _specs(products, Kind.LIGHT_CURVE)]
-    spectrum = [product.name for product in _products(inputs, Kind.SPECTRUM, Role.SOURCE)]
+    rates = [_rate(inputs, spec) for spec in specs_of(products, Kind.RATE_IMAGE)]
+    curves = [_net(inputs, spec) for spec in specs_of(products, Kind.LIGHT_CURVE)]
+    spectrum = [product.name for product in products_of(inputs, Kind.SPECTRUM, Role.SOURCE)]
     grouped = [
         {"name": spec.name, "spectrum": name, "minimum": inputs.dataset.recipe.spectra.group_minimum,
          "rmf": None}
-        for spec in _specs(products, Kind.GROUPED_SPECTRUM)
+        for spec in specs_of(products, Kind.GROUPED_SPECTRUM)
         for name in spectrum
     ]  # fmt: skip
     return Call(
@@ -169,8 +172,8 @@ def _derived(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
             "grouped": grouped,
             "recipe": recipe_hash(inputs.dataset.recipe),
         },
-        inputs=_links(inputs, _used(inputs, *rates, *curves, *grouped)),
-        outputs=_names(products),
+        inputs=links_to(inputs, used_by(inputs, *rates, *curves, *grouped)),
+        outputs=names_of(products),
         timeout=60 * _MINUTES,
     )
 
@@ -179,56 +182,22 @@ def _rate(inputs: StepInputs, spec: ProductSpec) -> dict[str, Any]:
     band, binning = spec.entry["band"], spec.entry["binning"]
     return {
         "name": spec.name,
-        "image": _products(inputs, Kind.IMAGE, band=band, binning=binning)[0].name,
-        "exposure_map": _products(inputs, Kind.EXPOSURE_MAP, binning=binning)[0].name,
+        "image": products_of(inputs, Kind.IMAGE, band=band, binning=binning)[0].name,
+        "exposure_map": products_of(inputs, Kind.EXPOSURE_MAP, binning=binning)[0].name,
         "minimum_fraction": inputs.dataset.recipe.exposure.minimum_fraction,
     }
 
 
 def _net(inputs: StepInputs, spec: ProductSpec) -> dict[str, Any]:
-    curves = {
-        role: _products(inputs, Kind.LIGHT_CURVE, role, band=spec.entry["band"])[0].name for role in _REGIONS
+    band = spec.entry["band"]
+    curves = {role: products_of(inputs, Kind.LIGHT_CURVE, role, band=band)[0].name for role in _REGIONS}
+    spectra = {f"{role}_spectrum": products_of(inputs, Kind.SPECTRUM, role)[0].name for role in _REGIONS}
+    return {
+        "name": spec.name,
+        **{str(role): name for role, name in curves.items()},
+        **spectra,
+        "errors": inputs.dataset.recipe.light_curves.net_errors,
     }
-    spectra = {f"{role}_spectrum": _products(inputs, Kind.SPECTRUM, role)[0].name for role in _REGIONS}
-    return {"name": spec.name, **{str(role): name for role, name in curves.items()}, **spectra}
-
-
-def _manifest(inputs: StepInputs) -> Manifest:
-    if inputs.manifest is None:
-        raise SoftwareFault(f"{inputs.dataset.key} has not been processed")
-    return inputs.manifest
-
-
-def _facts(inputs: StepInputs) -> dict[str, Any]:
-    """What processing told of the events: target, nominal aspect, versions."""
-    return _manifest(inputs).steps[Step.PROCESSING].facts
-
-
-def _products(inputs: StepInputs, kind: Kind, role: Role | None = None, **entry: Any) -> tuple[Product, ...]:
-    return _manifest(inputs).find(kind, role, **entry)
-
-
-def _used(inputs: StepInputs, *requests: Mapping[str, Any]) -> list[Product]:
-    """The products that requests name, besides those they make."""
-    named = {
-        name
-        for request in requests
-        for key, name in request.items()
-        if key != "name" and isinstance(name, str)
-    }
-    return [product for product in _manifest(inputs).products if product.name in named]
-
-
-def _links(inputs: StepInputs, products: Sequence[Product]) -> dict[str, str]:
-    return {product.name: str(inputs.locate(product)) for product in products}
-
-
-def _names(products: Sequence[Wanted]) -> tuple[str, ...]:
-    return tuple(item.spec.name for item in products)
-
-
-def _specs(products: Sequence[Wanted], kind: Kind) -> list[ProductSpec]:
-    return [item.spec for item in products if item.spec.kind == kind]
 
 
 def _region_key(item: Wanted) -> str:

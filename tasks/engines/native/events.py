@@ -1,11 +1,11 @@
 """Event lists, read in one pass: the columns asked for, ranges and sky coordinates, good-time intervals.
 
-A gzipped list is decompressed as it is read; of the event table only the wanted columns are kept, a few
-megabytes of rows at a time.
+A gzipped list is decompressed as it is read. Nothing holds a whole column: the wanted ones come in chunks of
+some hundred thousand rows.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -16,9 +16,19 @@ from astropy.wcs import WCS
 
 from tasks.core.errors import Permanent
 from tasks.engines.native.axes import Axis, axes_of, sky_wcs
-from tasks.engines.native.fits_stream import Column, headers, opened, padded_size, read_columns, skip, take
+from tasks.engines.native.fits_stream import (
+    Layout,
+    headers,
+    layout_of,
+    opened,
+    padded_size,
+    skip,
+    table_chunks,
+    take,
+)
 from tasks.engines.native.gti import Gti, union
 from tasks.engines.native.keywords import figure
+from tasks.engines.native.spool import Chunk, Spool
 
 _GTI_NAMES: Final = ("GTI", "STDGTI")
 _FRAME: Final = ("TIMEZERO", "TIMEDEL", "TIMEPIXR")
@@ -35,10 +45,11 @@ class EventList:
         The files' names.
     header : astropy.io.fits.Header
         Header of the first file's EVENTS extension.
-    columns : dict of str to ndarray, shape (n,)
-        Upper-case name → values in native byte order.
+    parts : iterable of dict
+        The events in the files' order, some hundred thousand at a time: upper-case name of a column → values
+        in native byte order, shape (rows,). It can be gone through again and again.
     axes : dict of str to Axis
-        The same names → their ranges, where the header gives them.
+        The columns' names → their ranges, where the header gives them.
     gti : Gti
         Good time of all files.
     gti_given : bool
@@ -47,16 +58,19 @@ class EventList:
         What was odd, for people.
     primary : astropy.io.fits.Header
         Header of the first file's primary HDU.
+    size : int
+        How many events.
     """
 
     names: tuple[str, ...]
     header: fits.Header
-    columns: dict[str, Column]
+    parts: Iterable[Chunk]
     axes: dict[str, Axis]
     gti: Gti
     gti_given: bool = True
     notes: tuple[str, ...] = ()
     primary: fits.Header = field(default_factory=fits.Header)
+    size: int = 0
 
     @property
     def name(self) -> str:
@@ -67,11 +81,6 @@ class EventList:
     def keywords(self) -> fits.Header:
         """What the list says of itself: `header`, and from `primary` what it lacks."""
         return _completed(self.header, self.primary)
-
-    @property
-    def size(self) -> int:
-        """How many events, where a column was read."""
-        return next(iter(self.columns.values())).size
 
     def axis(self, name: str) -> Axis:
         """The range of a column.
@@ -85,6 +94,7 @@ class EventList:
             raise Permanent(f"{self.name} gives no range (TLMIN, TLMAX) of its column {name}")
         return self.axes[name]
 
+    @cached_property
     def wcs(self) -> WCS | None:
         """Celestial WCS of the unbinned sky pixels X, Y (1-based); None when the list has none.
 
@@ -94,6 +104,17 @@ class EventList:
             When the coordinates cannot be.
         """
         return sky_wcs(self.axis("X"), self.axis("Y"), self.name)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The columns of all files that go into a list, chunk by chunk."""
+
+    spool: Spool
+    names: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self.spool.chunks(self.names)
 
 
 def read_events(paths: Sequence[Path], columns: Sequence[str], optional: Sequence[str] = ()) -> EventList:
@@ -114,28 +135,28 @@ def read_events(paths: Sequence[Path], columns: Sequence[str], optional: Sequenc
         When a file is not there.
     Permanent
         When a file is broken, is no event list, lacks a column, or does not belong to the first.
+    EnvironmentFault
+        When there is no room to work.
     """
-    files = [_read_file(path, [name.upper() for name in (*columns, *optional)]) for path in paths]
-    wanted = [name.upper() for name in optional if all(name.upper() in each.columns for each in files)]
-    for each in files:
-        for name in (*columns, *wanted):
-            if name.upper() not in each.columns:
-                raise Permanent(f"{each.name} has no column {name.upper()} in its event list")
-    first = files[0]
-    names = [*map(str.upper, columns), *wanted]
-    if any(each.axes.get(name) != first.axes.get(name) for each in files for name in names):
-        raise Permanent(f"{', '.join(each.name for each in files)} do not share ranges and sky coordinates")
-    if any(each.header.get(key) != first.header.get(key) for each in files for key in _FRAME):
-        raise Permanent(f"{', '.join(each.name for each in files)} do not share {', '.join(_FRAME)}")
-    return EventList(
-        tuple(each.name for each in files),
-        first.header,
-        {name: _joined([each.columns[name] for each in files]) for name in names},
-        {name: first.axes[name] for name in names if name in first.axes},
-        union([each.gti for each in files]),
-        all(each.gti_given for each in files),
-        tuple(dict.fromkeys(note for each in files for note in each.notes)),
-        first.primary,
+    needed, welcome = ([name.upper() for name in names] for names in (columns, optional))
+    spool = Spool()
+    files = [_read_file(path, needed, welcome, spool) for path in paths]
+    first = files[0].events
+    names = (*needed, *(name for name in welcome if all(name in file.columns for file in files)))
+    lists = [file.events for file in files]
+    if any(each.axes.get(name) != first.axes.get(name) for each in lists for name in names):
+        raise Permanent(f"{', '.join(each.name for each in lists)} do not share ranges and sky coordinates")
+    if any(each.header.get(key) != first.header.get(key) for each in lists for key in _FRAME):
+        raise Permanent(f"{', '.join(each.name for each in lists)} do not share {', '.join(_FRAME)}")
+    return replace(
+        first,
+        names=tuple(each.name for each in lists),
+        parts=_Parts(spool, names),
+        axes={name: first.axes[name] for name in names if name in first.axes},
+        gti=union([each.gti for each in lists]),
+        gti_given=all(each.gti_given for each in lists),
+        notes=tuple(dict.fromkeys(note for each in lists for note in each.notes)),
+        size=sum(each.size for each in lists),
     )
 
 
@@ -171,16 +192,30 @@ def _is_events(header: fits.Header) -> bool:
     return _name(header) == "EVENTS" and header.get("XTENSION") == "BINTABLE"
 
 
-def _read_file(path: Path, names: Sequence[str]) -> EventList:
+@dataclass(frozen=True)
+class _File:
+    """One of the files: what it says, and which of the wanted columns it has."""
+
+    events: EventList
+    columns: Sequence[str]
+
+
+def _read_file(path: Path, needed: Sequence[str], welcome: Sequence[str], spool: Spool) -> _File:
     primary: fits.Header | None = None
     header: fits.Header | None = None
-    columns: dict[str, Column] = {}
+    columns: list[str] = []
     tables: dict[str, list[fits.BinTableHDU]] = {name: [] for name in _GTI_NAMES}
     with opened(path) as stream:
         for hdu in headers(stream, path):
             primary, extension = hdu if primary is None else primary, _name(hdu)
             if _is_events(hdu) and header is None:
-                header, columns = hdu, read_columns(stream, hdu, names, path)
+                header, layout = hdu, layout_of(hdu, path)
+                columns = _columns(layout, needed, welcome, path)
+                if not columns:
+                    skip(stream, padded_size(hdu), path)
+                    continue
+                for chunk in table_chunks(stream, hdu, layout, columns, path):
+                    spool.append(chunk)
             elif extension in tables:
                 data = take(stream, padded_size(hdu), path)
                 tables[extension].append(fits.BinTableHDU.fromstring(hdu.tostring().encode() + data))
@@ -193,8 +228,25 @@ def _read_file(path: Path, names: Sequence[str]) -> EventList:
             figure(header, key, path.name)
     found = [hdu for name in _GTI_NAMES for hdu in tables[name]]
     gti, notes = _intervals(found, path) if found else _whole_time(header, path)
-    axes = axes_of(header, names, path.name)
-    return EventList((path.name,), header, columns, axes, gti, bool(found), notes, primary)
+    axes = axes_of(header, columns, path.name)
+    return _File(
+        EventList((path.name,), header, (), axes, gti, bool(found), notes, primary, int(header["NAXIS2"])),
+        columns,
+    )
+
+
+def _columns(layout: Layout, needed: Sequence[str], welcome: Sequence[str], path: Path) -> list[str]:
+    """Which of the wanted columns there are.
+
+    Raises
+    ------
+    Permanent
+        When a needed one is missing.
+    """
+    for name in needed:
+        if name not in layout.columns:
+            raise Permanent(f"{path.name} has no column {name} in its event list")
+    return [name for name in (*needed, *welcome) if name in layout.columns]
 
 
 def _intervals(tables: Sequence[fits.BinTableHDU], path: Path) -> tuple[Gti, tuple[str, ...]]:
@@ -221,7 +273,3 @@ def _whole_time(header: fits.Header, path: Path) -> tuple[Gti, tuple[str, ...]]:
         raise Permanent(f"{path.name} has neither good-time intervals nor TSTART and TSTOP")
     note = f"{path.name} has no good-time intervals; all time from TSTART to TSTOP counts as good"
     return Gti.merged([header["TSTART"]], [header["TSTOP"]]), (note,)
-
-
-def _joined(parts: Sequence[Column]) -> Column:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)

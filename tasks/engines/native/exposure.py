@@ -25,6 +25,7 @@ def make(
     maps: dict[str, str],
     delta_arcmin: float,
     numphi: int,
+    mask_calibration: bool,
     recipe: str,
 ) -> Report:
     """Make the exposure maps of a dataset at several binnings.
@@ -41,6 +42,8 @@ def make(
         Binning → name of the map.
     delta_arcmin, numphi : float, int
         Division of the attitude, as the exposure-map tool takes it.
+    mask_calibration : bool
+        Whether the calibration sources count as not exposed.
     recipe : str
         The recipe's hash.
 
@@ -57,11 +60,15 @@ def make(
     NoData
         When there is no good time.
     """
-    observed, made, cautions = _measured(Path(ehk), events, Path(bad_pixels), delta_arcmin, numphi)
+    live = _live(Path(bad_pixels), mask_calibration)
+    observed, made, cautions = _measured(Path(ehk), events, live, delta_arcmin, numphi)
+    flags = (
+        "flag 0; calibration sources masked" if mask_calibration else "flags 0, 1; calibration sources kept"
+    )
     said = [
         f"exposure map: attitude of {ehk}, good time of {', '.join(events)} "
         f"({observed.gti.start.size} intervals, {made.exposure:.3f} s)",
-        f"live pixels of {bad_pixels}: flag 0; calibration sources masked",
+        f"live pixels of {bad_pixels}: {flags}",
         f"delta {delta_arcmin:g} arcmin, numphi {numphi}: {len(made.wedges)} wedges; no vignetting",
     ]
     keywords = common_keywords(observed, made)
@@ -78,16 +85,20 @@ def make(
     )
 
 
+def _live(bad_pixels: Path, mask_calibration: bool) -> NDArray[np.bool_]:
+    live = live_mask(read_bad_pixels(bad_pixels), mask_calibration=mask_calibration)
+    if not live.any():
+        raise Permanent(f"{bad_pixels.name} leaves no live pixel")
+    return live
+
+
 def _measured(
-    ehk: Path, events: list[str], bad_pixels: Path, delta_arcmin: float, numphi: int
+    ehk: Path, events: list[str], live: NDArray[np.bool_], delta_arcmin: float, numphi: int
 ) -> tuple[EventList, MadeMap, tuple[Caution, ...]]:
     """Read everything and make the unbinned map."""
     observed = read_events([Path(name) for name in events], ())
     if not observed.gti.total > 0:
         raise NoData(f"no good time in {', '.join(events)}")
-    live = live_mask(read_bad_pixels(bad_pixels))
-    if not live.any():
-        raise Permanent(f"{bad_pixels.name} leaves no live pixel")
     history = read_ehk(ehk)
     made = exposure_map(history, observed, live, delta_arcmin, numphi)
     if not made.seconds.any():

@@ -75,14 +75,17 @@ def map_hdus(made: MadeMap, binning: int, keywords: Mapping[str, Any]) -> list[A
     """The HDUs of a map: image, OFFAXISHIST, GTIEXPnnn and, unbinned, PARTIALEXPnnn."""
     image = fits.PrimaryHDU(block_mean(made.seconds, binning).astype(np.float32))
     image.header.update(keywords)
-    image.header.update(_wcs_keywords(made.nominal, binning))
+    image.header.update(wcs_keywords(made.nominal, binning))
     image.header["BUNIT"] = ("s", "exposure; no vignetting")
     image.header["IMGBIN"] = (binning, "SKY pixels averaged per axis")
     image.header["CONTENT"] = "EXPOSURE MAP"
     tables = [_numbered("GTIEXP", number, _gti_table(wedge)) for number, wedge in enumerate(made.wedges, 1)]
     if binning == 1:
-        dead = _dead_table(made.live)
-        tables += [_numbered("PARTIALEXP", number, dead.copy()) for number in range(1, len(made.wedges) + 1)]
+        dead = _dead_pixels(made.live)
+        tables += [
+            _numbered("PARTIALEXP", number, fits.BinTableHDU(dead.view(fits.FITS_rec)))
+            for number in range(1, len(made.wedges) + 1)
+        ]
     return [image, _off_axis_table(made, keywords), *tables]
 
 
@@ -110,7 +113,7 @@ def common_keywords(events: EventList, made: MadeMap) -> dict[str, Any]:
     }
 
 
-def _wcs_keywords(nominal: Nominal, binning: int) -> dict[str, Any]:
+def wcs_keywords(nominal: Nominal, binning: int) -> dict[str, Any]:
     """Celestial WCS of the binned SKY pixels, and the physical one that ds9 shows."""
     reference = (SKY_CENTRE - 0.5) / binning + 0.5
     said: dict[str, Any] = {"WCSNAMEP": "PHYSICAL"}
@@ -168,16 +171,16 @@ def _gti_table(wedge: Wedge) -> fits.BinTableHDU:
     return table
 
 
-def _dead_table(live: NDArray[np.bool_]) -> fits.BinTableHDU:
-    """PARTIALEXP: the DET pixels without exposure, DETX by DETX."""
+def _dead_pixels(live: NDArray[np.bool_]) -> NDArray[Any]:
+    """Rows of PARTIALEXP: the DET pixels without exposure, DETX by DETX.
+
+    They are millions and the same for each wedge: the tables are views of them, in the file's byte order, so
+    that they are neither copied nor swapped.
+    """
     det_x, det_y = np.nonzero(~live.T)
-    return fits.BinTableHDU.from_columns(
-        [
-            fits.Column(name="DETX", format="1I", array=det_x + 1),
-            fits.Column(name="DETY", format="1I", array=det_y + 1),
-            fits.Column(name="FRACTION", format="1E", array=np.zeros(det_x.size)),
-        ]
-    )
+    rows = np.zeros(det_x.size, [("DETX", ">i2"), ("DETY", ">i2"), ("FRACTION", ">f4")])
+    rows["DETX"], rows["DETY"] = det_x + 1, det_y + 1
+    return rows
 
 
 def _numbered(name: str, number: int, table: fits.BinTableHDU) -> fits.BinTableHDU:

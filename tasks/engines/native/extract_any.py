@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tasks.core.errors import BadInput, NoData, Permanent
 from tasks.engines.native.extract_order import Order
-from tasks.engines.native.extract_plan import EXPOSURE, Item, plan
+from tasks.engines.native.extract_plan import Item, plan
 from tasks.engines.native.headers import NO_RECIPE
 from tasks.engines.runner import run_call_blocking
 from tasks.library.call import Call
@@ -47,8 +47,7 @@ def extract_order(order: Order) -> Extracted:
     """
     names = _link_names(order)
     with _faults_are_the_callers():
-        links = {role: names[path] for role, path in order.regions.items()}
-        items = list(plan(order, links, names[order.rmf] if order.rmf else None).items())
+        items = list(plan(order, names).items())
         _check_out(order.out, items)
         with _scratch(order.out) as scratch:
             work = _Work(scratch, {name: str(path.absolute()) for path, name in names.items()})
@@ -69,27 +68,28 @@ class _Work:
     cautions: list[str] = field(default_factory=list)
 
     def make(self, order: Order, names: dict[Path, str], items: Sequence[Item]) -> None:
-        events = names[order.events]
+        events = [names[path] for path in order.events]
         maps = [item for item in items if item.kind == Kind.EXPOSURE_MAP]
         if order.ehk and order.bad_pixels:
             ehk, bad_pixels = names[order.ehk], names[order.bad_pixels]
             parameters = {
                 "ehk": ehk,
-                "events": [events],
+                "events": events,
                 "bad_pixels": bad_pixels,
                 "maps": {str(item.binning): item.name for item in maps},
-                "delta_arcmin": EXPOSURE.delta_arcmin,
-                "numphi": EXPOSURE.numphi,
+                "delta_arcmin": order.exposure.delta_arcmin,
+                "numphi": order.exposure.numphi,
+                "mask_calibration": order.exposure.mask_calibration,
             }
-            self._call("exposure:make", parameters, [events, ehk, bad_pixels], maps)
+            self._call("exposure:make", parameters, [*events, ehk, bad_pixels], maps)
         first = [item for item in items if item not in maps and not _is_derived(item)]
         parameters = {
-            "events": [events],
+            "events": events,
             "images": _requests(first, Kind.IMAGE),
             "light_curves": _requests(first, Kind.LIGHT_CURVE),
             "spectra": _requests(first, Kind.SPECTRUM),
         }
-        self._call("extraction:extract", parameters, [events, *self._used(first)], first)
+        self._call("extraction:extract", parameters, [*events, *self._used(first)], first)
         derived = [item for item in items if _is_derived(item) and self._ready(item)]
         if derived:
             parameters = {
@@ -145,7 +145,11 @@ def _requests(items: Iterable[Item], kind: Kind) -> list[dict[str, Any]]:
 def _link_names(order: Order) -> dict[Path, str]:
     """What each input is called while working: its own name where that is safe and not taken."""
     names: dict[Path, str] = {}
-    for path in (order.events, order.source, order.background, order.ehk, order.bad_pixels, order.rmf):
+    regions, others = (
+        (order.source, order.background),
+        (order.ehk, order.bad_pixels, order.exposure_map, order.rmf),
+    )
+    for path in (*order.events, *regions, *others):
         if path and path not in names:
             name = re.sub(r"[^A-Za-z0-9_.+-]", "_", path.name)[-_LONGEST_LINK:].lstrip("+-.") or "input"
             while name in names.values():

@@ -1,6 +1,6 @@
 """The products that an order of `xtendflow extract` leads to, and what their makers are told."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,17 +13,17 @@ from tasks.engines.native.axes import Axis, axes_of, sky_wcs
 from tasks.engines.native.events import read_header
 from tasks.engines.native.extract_names import BandChoice, Names, is_xtend, names_for
 from tasks.engines.native.extract_order import Grouping, Order
+from tasks.engines.native.files import read_image
+from tasks.engines.native.grids import difference
 from tasks.engines.native.images import image_shape
 from tasks.engines.native.responses import EBounds, channels_of_band, read_ebounds
 from tasks.library.manifest import Kind, Role
 from tasks.library.names import grouped_spectrum
-from tasks.library.recipe import Exposure
 from tasks.xtend.channels import Channels, channels
 from tasks.xtend.regions import Region, read_region
 
-EXPOSURE: Final = Exposure()
-"""How exposure maps are made: the recipe's defaults."""
 _COLUMNS: Final = ("X", "Y", "PI")
+_IDENTITY: Final = ("TELESCOP", "INSTRUME", "OBS_ID", "DATACLAS")
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,24 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """The products of an order, in the order in which they are listed."""
+    """The products of an order, in the order in which they are listed.
+
+    Parameters
+    ----------
+    order : Order
+        The order.
+    bands : tuple of BandChoice
+        Its bands.
+    names : Names
+        Names of the products.
+    links : mapping of Path to str
+        What the files given are called while working.
+    """
 
     order: Order
     bands: tuple[BandChoice, ...]
     names: Names
-    links: Mapping[Role, str]
-    rmf: str | None
+    links: Mapping[Path, str]
 
     def items(self) -> Iterator[Item]:
         """All products."""
@@ -81,33 +92,27 @@ class Plan:
         yield from self._light_curves()
         yield from self._spectra()
 
-    @property
-    def binnings(self) -> tuple[int, ...]:
-        """Binnings of the images; 1 when nothing else is asked for."""
-        others = self.order.binnings or self.order.regions or self.order.time_bins
-        return tuple(dict.fromkeys(self.order.binnings)) if others else (1,)
-
     def _maps(self) -> Iterator[Item]:
-        if self.order.ehk:
-            for binning in sorted(
-                {*self.binnings, *((1,) if self.order.regions or not self.binnings else ())}
-            ):
-                yield Item(Kind.EXPOSURE_MAP, Role.FIELD, self._map(binning), {}, binning=binning)
+        if not self.order.ehk:
+            return
+        binnings = set(self.order.binnings_of_images)
+        for binning in sorted(binnings | {1} if self.order.regions or not binnings else binnings):
+            yield Item(Kind.EXPOSURE_MAP, Role.FIELD, self._made_map(binning), {}, binning=binning)
 
     def _images(self) -> Iterator[Item]:
         for band in self.bands:
-            for binning in self.binnings:
+            for binning in self.order.binnings_of_images:
                 name, cut = self.names.image(band, binning), _cut(band)
                 request: dict[str, Any] = {"channels": cut, "binning": binning}
                 yield Item(Kind.IMAGE, Role.FIELD, name, request, band.channels, binning)
-                if self.order.ehk:
-                    made_of = {"image": name, "exposure_map": self._map(binning)}
-                    request = {**made_of, "minimum_fraction": EXPOSURE.minimum_fraction}
+                if exposure_map := self._map(binning):
+                    made_of = {"image": name, "exposure_map": exposure_map}
+                    request = {**made_of, "minimum_fraction": self.order.exposure.minimum_fraction}
                     rate = self.names.rate_image(band, binning)
                     yield Item(Kind.RATE_IMAGE, Role.FIELD, rate, request, band.channels, binning)
 
     def _light_curves(self) -> Iterator[Item]:
-        roles = list(self.links) or [Role.FIELD]
+        roles = list(self.order.regions) or [Role.FIELD]
         for band in self.bands:
             for time_bin in dict.fromkeys(self.order.time_bins):
                 for role in roles:
@@ -118,7 +123,7 @@ class Plan:
     def _light_curve(self, role: Role, band: BandChoice, time_bin: float) -> Item:
         request = {
             "channels": _cut(band),
-            "region": self.links.get(role),
+            "region": self._region(role),
             "time_bin": time_bin,
             "threshold": self.order.threshold,
         }
@@ -131,13 +136,18 @@ class Plan:
             "background": self._curve(Role.BACKGROUND, band, time_bin),
             "source_spectrum": self.names.spectrum(Role.SOURCE),
             "background_spectrum": self.names.spectrum(Role.BACKGROUND),
+            "errors": self.order.net_errors or "gaussian",
         }
         name = self._curve(Role.NET, band, time_bin)
         return Item(Kind.LIGHT_CURVE, Role.NET, name, request, band.channels, time_bin=time_bin)
 
     def _spectra(self) -> Iterator[Item]:
-        for role, link in self.links.items():
-            request = {"region": link, "exposure_map": self._map(1) if self.order.ehk else None}
+        for role in self.order.regions:
+            request = {
+                "region": self._region(role),
+                "exposure_map": None if self.order.by_pixels else self._map(1),
+                "normalisation": self.order.normalisation,
+            }
             yield Item(Kind.SPECTRUM, role, self.names.spectrum(role), request)
         if self.order.grouping:
             spectrum, minimum = self.names.spectrum(Role.SOURCE), self.order.grouping.minimum
@@ -145,56 +155,91 @@ class Plan:
             grouped: dict[str, Any] = {
                 "spectrum": spectrum,
                 "minimum": minimum,
-                "rmf": None if minimum else self.rmf,
+                "rmf": self.links[self.order.rmf] if self.order.rmf and minimum is None else None,
             }
             yield Item(Kind.GROUPED_SPECTRUM, Role.SOURCE, name, grouped, grouping=self.order.grouping)
 
-    def _map(self, binning: int) -> str:
-        return self.names.exposure_map(EXPOSURE.delta_arcmin, EXPOSURE.numphi, binning)
+    def _map(self, binning: int) -> str | None:
+        """The exposure map of a binning; a given one is not binned."""
+        if self.order.exposure_map:
+            return self.links[self.order.exposure_map] if binning == 1 else None
+        return self._made_map(binning) if self.order.ehk else None
+
+    def _made_map(self, binning: int) -> str:
+        exposure = self.order.exposure
+        return self.names.exposure_map(exposure.delta_arcmin, exposure.numphi, binning)
+
+    def _region(self, role: Role) -> str | None:
+        path = self.order.regions.get(role)
+        return self.links[path] if path else None
 
     def _curve(self, role: Role, band: BandChoice, time_bin: float) -> str:
         return self.names.light_curve(role, band, self.order.threshold, time_bin)
 
 
-def plan(order: Order, links: Mapping[Role, str], rmf: str | None) -> Plan:
+def plan(order: Order, links: Mapping[Path, str]) -> Plan:
     """What an order leads to, as far as header, regions and response tell.
 
     Parameters
     ----------
     order : Order
         The order.
-    links : mapping of Role to str
-        What the region files are called while working.
-    rmf : str or None
-        What the response is called.
+    links : mapping of Path to str
+        What the files given are called while working.
 
     Raises
     ------
     BadInput
         When the order cannot be meant for this event list.
     Permanent
-        When the event list or the response cannot be read.
+        When the event list, the exposure map or the response cannot be read.
     """
-    header = read_header(order.events)
-    axes = axes_of(header, _COLUMNS, order.events.name)
+    events, header = order.events[0], _header(order.events)
+    axes = axes_of(header, _COLUMNS, events.name)
     missing = [name for name in _COLUMNS if name not in axes]
     if missing:
-        raise BadInput(f"{order.events.name} gives no range (TLMIN, TLMAX) of {', '.join(missing)}")
+        raise BadInput(f"{events.name} gives no range (TLMIN, TLMAX) of {', '.join(missing)}")
     if order.ehk and not is_xtend(header):
         raise BadInput("exposure maps (--ehk, --bad-pixels) are made for Xtend only")
     for binning in order.binnings:
         image_shape((axes["X"], axes["Y"]), binning)
-    wcs = sky_wcs(axes["X"], axes["Y"], order.events.name)
+    if order.exposure_map:
+        _check_map(order.exposure_map, axes["X"], axes["Y"], events.name)
+    wcs = sky_wcs(axes["X"], axes["Y"], events.name)
     regions: dict[Role, Region] = {role: read_region(path) for role, path in order.regions.items()}
-    names = names_for(order.events, header, wcs, regions.get(Role.SOURCE), regions.get(Role.BACKGROUND))
-    ebounds = _ebounds(order.rmf, axes["PI"], order.events.name) if order.rmf else None
-    made = Plan(order, tuple(_bands(order, header, axes["PI"], ebounds)), names, links, rmf)
+    names = names_for(events, header, wcs, regions.get(Role.SOURCE), regions.get(Role.BACKGROUND))
+    ebounds = _ebounds(order.rmf, axes["PI"], events.name) if order.rmf else None
+    made = Plan(order, tuple(_bands(order, header, axes["PI"], ebounds)), names, links)
     files = [item.name for item in made.items()]
     if len(set(files)) < len(files):
         raise BadInput(
             "two of the products asked for would have one name: give each band, bin and region once"
         )
     return made
+
+
+def _header(files: Sequence[Path]) -> fits.Header:
+    """Header of the first file, when the others are of the same dataset."""
+    headers = [read_header(path) for path in files]
+    for path, header in zip(files, headers, strict=True):
+        for key in _IDENTITY:
+            ours, first = header.get(key), headers[0].get(key)
+            if ours != first:
+                raise BadInput(
+                    f"{path.name} is not of the dataset of {files[0].name}: its {key} is {ours}, not {first}"
+                )
+    return headers[0]
+
+
+def _check_map(path: Path, x: Axis, y: Axis, events: str) -> None:
+    """See that a given exposure map lies on the unbinned sky pixels of the events."""
+    sky = fits.Header({"NAXIS1": x.size, "NAXIS2": y.size})
+    for number, axis in enumerate((x, y), start=1):
+        sky[f"CTYPE{number}"] = axis.ctype
+        sky[f"CRPIX{number}"] = axis.crpix - (axis.low - 1)
+        sky[f"CRVAL{number}"], sky[f"CDELT{number}"] = axis.crval, axis.cdelt
+    if unlike := difference(read_image(path)[1], sky):
+        raise BadInput(f"{path.name} does not lie on the sky pixels of {events}: {unlike}")
 
 
 def _ebounds(rmf: Path, pi: Axis, events: str) -> EBounds:

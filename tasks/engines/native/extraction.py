@@ -1,28 +1,29 @@
 """Images, light curves and spectra of one dataset in one read of its events."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from tasks.engines.native.backscal import (
     ExposureMap,
+    Normalisation,
     backscal_by_exposure,
     backscal_by_pixels,
+    backscal_history,
     count_pixels,
     read_exposure_map,
 )
+from tasks.engines.native.cuts import Cuts
 from tasks.engines.native.events import read_events
 from tasks.engines.native.headers import write_product
-from tasks.engines.native.images import image_hdus
-from tasks.engines.native.images import images as binned_images
-from tasks.engines.native.light_curves import light_curve, light_curve_hdus
+from tasks.engines.native.images import ImageCounter, image_hdus
+from tasks.engines.native.light_curves import CurveCounter, light_curve_hdus
 from tasks.engines.native.ogip import selection_history
-from tasks.engines.native.selection import Mask, Selection, select
-from tasks.engines.native.spectra import Spectrum, count_channels, spectrum_hdus
+from tasks.engines.native.selection import Chunk, Selection, select
+from tasks.engines.native.spectra import Spectrum, SpectrumCounter, spectrum_hdus
 from tasks.library.call import FileName, Report
 from tasks.xtend.cautions import Caution, caution, notice, severe
 from tasks.xtend.channels import Channels
@@ -55,10 +56,14 @@ class LightCurveRequest(_Request):
 
 
 class SpectrumRequest(_Request):
-    """A spectrum to make: its file, region and exposure map (None: BACKSCAL by the number of pixels)."""
+    """A spectrum to make: its file, region (None is the field), and what BACKSCAL is made of.
+
+    Without an exposure map BACKSCAL goes by the number of pixels.
+    """
 
     region: FileName | None
     exposure_map: FileName | None
+    normalisation: Normalisation = "exposure"
 
 
 @dataclass
@@ -68,7 +73,6 @@ class _Job:
     selection: Selection
     recipe: str
     regions: dict[str | None, Region | None] = field(default_factory=lambda: {None: None})
-    masks: dict[str | None, Mask] = field(default_factory=dict)
     pixels: dict[str | None, int] = field(default_factory=dict)
     maps: dict[str, ExposureMap] = field(default_factory=dict)
 
@@ -76,11 +80,6 @@ class _Job:
         if name not in self.regions:
             self.regions[name] = read_region(Path(str(name)))
         return self.regions[name]
-
-    def inside(self, name: str | None) -> Mask:
-        if name not in self.masks:
-            self.masks[name] = self.selection.inside(self.region(name))
-        return self.masks[name]
 
     def pixels_in(self, name: str | None) -> int:
         if name not in self.pixels:
@@ -92,9 +91,24 @@ class _Job:
             self.maps[name] = read_exposure_map(Path(name), self.selection.events)
         return self.maps[name]
 
-    def write(self, name: str, hdus: list[Any], channels: Channels | None, region: str | None) -> None:
-        history = selection_history(self.selection, channels, self.region(region))
+    def backscal(self, request: SpectrumRequest) -> float:
+        if request.exposure_map is None:
+            return backscal_by_pixels(self.pixels_in(request.region), self.selection.events)
+        exposure_map = self.exposure_map(request.exposure_map)
+        region = self.region(request.region)
+        return backscal_by_exposure(region, self.selection.events, exposure_map, request.normalisation)
+
+    def write(
+        self, name: str, hdus: list[Any], channels: Channels | None, region: str | None, *said: str
+    ) -> None:
+        history = [*selection_history(self.selection, channels, self.region(region)), *said]
         write_product(Path(name), hdus, self.selection.events.keywords, history, self.recipe)
+
+
+class _Counter(Protocol):
+    """Something that is filled in the one pass over the events."""
+
+    def add(self, chunk: Chunk) -> None: ...
 
 
 def extract(
@@ -126,66 +140,94 @@ def extract(
     BadInput, NoData, Permanent
         As the readers of events, regions and exposure maps do.
     """
+    asked = (
+        TypeAdapter(list[ImageRequest]).validate_python(images),
+        TypeAdapter(list[LightCurveRequest]).validate_python(light_curves),
+        TypeAdapter(list[SpectrumRequest]).validate_python(spectra),
+    )
     read = read_events([Path(name) for name in events], _COLUMNS, _DETECTOR if spectra else ())
     job = _Job(select(read), recipe)
-    counts = _make_images(job, TypeAdapter(list[ImageRequest]).validate_python(images))
-    for curve in TypeAdapter(list[LightCurveRequest]).validate_python(light_curves):
-        counts[curve.name] = _make_light_curve(job, curve)
-    backscal: dict[str, float] = {}
-    not_made: dict[str, str] = {}
-    for request in TypeAdapter(list[SpectrumRequest]).validate_python(spectra):
-        spectrum = _spectrum(job, request)
-        if not spectrum.backscal:
-            not_made[request.name] = f"no exposure in the region {request.region}"
-            continue
-        inside, region = job.inside(request.region), job.region(request.region)
-        job.write(request.name, spectrum_hdus(job.selection, inside, region, spectrum), None, request.region)
-        counts[request.name], backscal[request.name] = spectrum.total, spectrum.backscal
+    shares = {request.name: job.backscal(request) for request in asked[2]}
+    made = [request for request in asked[2] if shares[request.name]]
+    images_of = _image_counter(job, asked[0])
+    curves_of = _curve_counters(job, asked[1])
+    spectra_of = [SpectrumCounter(job.selection, job.region(request.region)) for request in made]
+    _count(job.selection, [images_of, *curves_of.values(), *spectra_of])
+    counts = _write_images(job, asked[0], images_of)
+    for curve in asked[1]:
+        counts[curve.name] = _write_light_curve(job, curve, curves_of[curve.region, curve.time_bin])
+    for request, counter in zip(made, spectra_of, strict=True):
+        counts[request.name] = _write_spectrum(job, request, counter.spectrum(), shares[request.name])
     facts = {
         "ontime": job.selection.ontime,
         "exposure": job.selection.exposure,
         "live_fraction": job.selection.live_fraction,
         "counts": counts,
-        "backscal": backscal,
+        "backscal": {request.name: shares[request.name] for request in made},
         "region_pixels": {name: count for name, count in job.pixels.items() if name},
     }
-    return Report(facts=facts, cautions=tuple(_cautions(job.selection)), not_made=not_made)
+    not_made = {
+        request.name: f"no exposure in the region {request.region}"
+        for request in asked[2]
+        if request not in made
+    }
+    return Report(facts=facts, cautions=tuple(selection_cautions(job.selection)), not_made=not_made)
 
 
-def _make_images(job: _Job, requests: Iterable[ImageRequest]) -> dict[str, int]:
-    """Images, those of one band together; their counts."""
+def _count(selection: Selection, counters: Sequence[_Counter]) -> None:
+    for chunk in selection.chunks():
+        for counter in counters:
+            counter.add(chunk)
+
+
+def _image_counter(job: _Job, requests: Sequence[ImageRequest]) -> ImageCounter:
+    cuts = Cuts((request.channels for request in requests), job.selection.events.axis("PI"))
+    return ImageCounter(job.selection, cuts, (request.binning for request in requests))
+
+
+def _curve_counters(
+    job: _Job, requests: Sequence[LightCurveRequest]
+) -> dict[tuple[str | None, float], CurveCounter]:
+    """What counts the curves of each region and bin."""
+    cuts = Cuts((request.channels for request in requests), job.selection.events.axis("PI"))
+    return {
+        (region, width): CurveCounter(job.selection, cuts, job.region(region), width)
+        for region, width in dict.fromkeys((request.region, request.time_bin) for request in requests)
+    }
+
+
+def _write_images(job: _Job, requests: Sequence[ImageRequest], counter: ImageCounter) -> dict[str, int]:
+    """Write the images, band by band; their counts."""
     counts: dict[str, int] = {}
-    ordered = sorted(requests, key=lambda request: request.channels or ())
-    for channels, group in groupby(ordered, key=lambda request: request.channels):
-        wanted = list(group)
-        for binning, image in binned_images(job.selection, channels, {item.binning for item in wanted}):
-            for item in wanted:
-                if item.binning == binning:
-                    job.write(item.name, image_hdus(job.selection, channels, binning, image), channels, None)
-                    counts[item.name] = int(image.sum())
+    for channels in dict.fromkeys(request.channels for request in requests):
+        band = counter.band(channels)
+        for request in requests:
+            if request.channels == channels:
+                image = band.image(request.binning)
+                hdus = image_hdus(job.selection, channels, request.binning, image, band.selected)
+                job.write(request.name, hdus, channels, None)
+                counts[request.name] = int(image.sum())
     return counts
 
 
-def _make_light_curve(job: _Job, request: LightCurveRequest) -> int:
-    chosen = job.inside(request.region) & job.selection.within(request.channels)
-    curve = light_curve(job.selection, chosen, request.time_bin, request.threshold)
+def _write_light_curve(job: _Job, request: LightCurveRequest, counter: CurveCounter) -> int:
     region, pixels = job.region(request.region), job.pixels_in(request.region)
+    curve = counter.curve(request.channels, request.threshold)
     hdus = light_curve_hdus(job.selection, request.channels, region, pixels, curve)
     job.write(request.name, hdus, request.channels, request.region)
     return int(curve.counts.sum())
 
 
-def _spectrum(job: _Job, request: SpectrumRequest) -> Spectrum:
-    events, region, pixels = job.selection.events, job.region(request.region), job.pixels_in(request.region)
-    if request.exposure_map is None:
-        backscal = backscal_by_pixels(pixels, events)
-    else:
-        backscal = backscal_by_exposure(region, events, job.exposure_map(request.exposure_map))
-    counts = count_channels(job.selection, job.inside(request.region))
-    return Spectrum(events.axis("PI").low, counts, backscal, pixels)
+def _write_spectrum(job: _Job, request: SpectrumRequest, spectrum: Spectrum, backscal: float) -> int:
+    region, pixels = job.region(request.region), job.pixels_in(request.region)
+    hdus = spectrum_hdus(job.selection, region, spectrum, backscal, pixels)
+    said = backscal_history(request.exposure_map, request.normalisation)
+    job.write(request.name, hdus, None, request.region, said)
+    return spectrum.total
 
 
-def _cautions(selection: Selection) -> Iterable[Caution]:
+def selection_cautions(selection: Selection) -> Iterable[Caution]:
+    """What there is to know of the good time and the frame times of an event list."""
     header = selection.events.header
     for note in selection.events.notes:
         yield caution("good-time", f"{note}.")

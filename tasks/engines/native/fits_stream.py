@@ -4,8 +4,11 @@ import math
 import re
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -14,12 +17,12 @@ from astropy.io import fits
 from isal import igzip
 from numpy.typing import NDArray
 
-from tasks.core.errors import BadInput, Permanent
+from tasks.core.errors import BadInput, EnvironmentFault, Permanent
 
 Column = NDArray[Any]
 
 _CHUNK: Final = 4 << 20
-"""Bytes that are read at a time."""
+"""Bytes that are read at a time: enough for numpy, little for the memory."""
 _BLOCK: Final = 2880
 _GZIP: Final = b"\x1f\x8b"
 _UNPRINTABLE: Final = re.compile(rb"[^ -~]")
@@ -35,6 +38,8 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         When the file is not there or cannot be opened.
     Permanent
         When it is broken, also where that shows inside the block.
+    EnvironmentFault
+        When the machine fails inside the block: no room on the disk, say.
     """
     try:
         with path.open("rb") as file:
@@ -50,6 +55,9 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     except (IsADirectoryError, PermissionError) as exc:
         raise BadInput(f"the file {path} cannot be read: {exc.strerror}") from exc
     except (OSError, EOFError, zlib.error, fits.VerifyError) as exc:
+        # Only what the operating system says has a number; a bad gzip stream is an OSError without one.
+        if isinstance(exc, OSError) and exc.errno is not None:
+            raise EnvironmentFault(f"{path.name} cannot be read on: {exc.strerror}") from exc
         raise Permanent(f"{path.name} is broken: {exc}") from exc
 
 
@@ -122,10 +130,43 @@ def skip(stream: BinaryIO, size: int, path: Path) -> None:
         size -= len(take(stream, min(size, _CHUNK), path))
 
 
-def read_columns(
-    stream: BinaryIO, header: fits.Header, names: Sequence[str], path: Path
-) -> dict[str, Column]:
-    """The named columns of the table whose data come next in the stream, which is left at their end.
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How a table's rows lie in the file.
+
+    Parameters
+    ----------
+    row : numpy.dtype
+        One row, big-endian.
+    columns : dict of str to astropy.io.fits.Column
+        Upper-case name → definition.
+    """
+
+    row: np.dtype[Any]
+    columns: dict[str, fits.Column]
+
+
+def layout_of(header: fits.Header, path: Path) -> Layout:
+    """The layout of the table that a header describes.
+
+    Raises
+    ------
+    Permanent
+        When its columns are not described well.
+    """
+    definitions, row = _definitions(header, path)
+    width = int(header["NAXIS1"])
+    if row.itemsize != width:
+        raise Permanent(f"{path.name}: the columns of its event list do not fill a row of {width} bytes")
+    return Layout(row, {str(column.name).upper(): column for column in definitions})
+
+
+def table_chunks(
+    stream: BinaryIO, header: fits.Header, layout: Layout, names: Sequence[str], path: Path
+) -> Iterator[dict[str, Column]]:
+    """Columns of the table whose data come next in the stream, some hundred thousand rows at a time.
+
+    The stream is left at the end of the data.
 
     Parameters
     ----------
@@ -133,41 +174,47 @@ def read_columns(
         As `opened` gives it, just after the header.
     header : astropy.io.fits.Header
         The table's.
+    layout : Layout
+        Of its rows.
     names : sequence of str
-        Upper-case names; those that the table lacks are left out.
+        Upper-case names of columns that it has.
     path : Path
         The file, for messages.
 
-    Returns
-    -------
-    dict of str to ndarray, shape (NAXIS2,)
+    Yields
+    ------
+    dict of str to ndarray, shape (rows,)
         Upper-case name → values in native byte order, scaled by TSCAL and TZERO.
 
     Raises
     ------
     Permanent
-        When the file is truncated, its columns are not described well, or one holds no single numbers.
+        When the file is truncated, or one of the columns holds no single numbers.
     """
-    size, (rows, width) = padded_size(header), (int(header["NAXIS2"]), int(header["NAXIS1"]))
-    definitions, row = _definitions(header, path)
-    if row.itemsize != width:
-        raise Permanent(f"{path.name}: the columns of its event list do not fill a row of {width} bytes")
-    found = {name.upper(): name for name in row.names or ()}
-    raw = {}
+    size, rows = padded_size(header), int(header["NAXIS2"])
     for name in names:
-        if name in found:
-            kind = row[found[name]]
-            if kind.shape or kind.kind not in "iuf":
-                raise Permanent(f"{path.name}: its column {name} holds no single numbers")
-            raw[name] = _empty(rows, kind.newbyteorder("="), path)
-    step = max(1, _CHUNK // max(width, 1))
-    for begin in range(0, rows, step):
-        count = min(step, rows - begin)
-        chunk = np.frombuffer(take(stream, count * width, path), row)
-        for name, values in raw.items():
-            values[begin : begin + count] = chunk[found[name]]
+        kind = layout.row[layout.columns[name].name]
+        if kind.shape or kind.kind not in "iuf":
+            raise Permanent(f"{path.name}: its column {name} holds no single numbers")
+    width = layout.row.itemsize
+    step = max(1, _CHUNK // width)
+    sizes = (min(step, rows - begin) * width for begin in range(0, rows, step))
+    for data in _ahead(stream, sizes, path):
+        table = np.frombuffer(data, layout.row)
+        yield {name: _scaled(table, layout.columns[name]) for name in names}
     skip(stream, size - rows * width, path)
-    return {name: _scaled(values, definitions[found[name]]) for name, values in raw.items()}
+
+
+def _ahead(stream: BinaryIO, sizes: Iterable[int], path: Path) -> Iterator[bytes]:
+    """Pieces of these sizes; while one is worked on the next is being decompressed."""
+    with ThreadPoolExecutor(1) as reader:
+        coming: deque[Future[bytes]] = deque()
+        for size in sizes:
+            coming.append(reader.submit(take, stream, size, path))
+            if len(coming) > 1:
+                yield coming.popleft().result()
+        for last in coming:
+            yield last.result()
 
 
 def _definitions(header: fits.Header, path: Path) -> tuple[fits.ColDefs, np.dtype[Any]]:
@@ -182,15 +229,10 @@ def _definitions(header: fits.Header, path: Path) -> tuple[fits.ColDefs, np.dtyp
         raise Permanent(f"{path.name}: the columns of its event list are not described well: {exc}") from exc
 
 
-def _empty(rows: int, kind: np.dtype[Any], path: Path) -> Column:
-    try:
-        return np.empty(rows, kind)
-    except (MemoryError, ValueError) as exc:
-        raise Permanent(f"{path.name} says that it holds {rows} events, more than memory does") from exc
-
-
-def _scaled(values: Column, column: fits.Column) -> Column:
+def _scaled(table: NDArray[Any], column: fits.Column) -> Column:
     """Physical values: whole numbers stay whole (unsigned columns), others become floats."""
+    stored = table[column.name]
+    values: Column = stored.astype(stored.dtype.newbyteorder("="))
     scale = 1 if column.bscale in (None, "") else column.bscale
     zero = 0 if column.bzero in (None, "") else column.bzero
     if scale == 1 and zero == 0:

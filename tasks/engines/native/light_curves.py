@@ -8,8 +8,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from tasks.core.errors import BadInput
+from tasks.engines.native.cuts import Cuts
 from tasks.engines.native.ogip import gti_hdu, region_hdu, set_observation, set_region_reference
-from tasks.engines.native.selection import Mask, Selection
+from tasks.engines.native.selection import Chunk, Selection
 from tasks.xtend.channels import Channels
 from tasks.xtend.regions import Region
 
@@ -44,39 +45,61 @@ class LightCurve:
     exposure: NDArray[np.float64]
 
 
-def light_curve(selection: Selection, chosen: Mask, width: float, threshold: float) -> LightCurve:
-    """The light curve of chosen events.
+class CurveCounter:
+    """Light curves of several bands in one region, filled chunk by chunk.
 
     Parameters
     ----------
     selection : Selection
         The events.
-    chosen : ndarray of bool, shape (n,)
-        Events of the band and region, in good time or not.
+    cuts : Cuts
+        Of the bands' channels.
+    region : Region or None
+        None is the whole field.
     width : float
         Length of a bin in seconds.
-    threshold : float
-        Bins exposed for less than this fraction are left out; 0 keeps all that have good time.
 
     Raises
     ------
     BadInput
         When the bins are too short for the span of the observation.
     """
-    gti = selection.events.gti
-    start = float(gti.start[0])
-    span = (float(gti.stop[-1]) - start) / width
-    if not span < _MOST_BINS:
-        raise BadInput(
-            f"bins of {width} s would divide the observation into {span:.4g} parts: use longer ones"
-        )
-    # In mission time, so that rounding decides on a full bin or a sliver of one as it does in extractor.
-    begin = start + width * np.arange(int(span) + 1, dtype=np.float64)
-    exposure = gti.overlap(begin, begin + width)
-    place = np.floor((selection.times[chosen & selection.good] - start) / width).astype(np.int64)
-    counts = np.bincount(place, minlength=begin.size)[: begin.size]
-    kept = (exposure > 0) & (exposure / width >= threshold)
-    return LightCurve(start, width, threshold, begin[kept], counts[kept], exposure[kept])
+
+    def __init__(self, selection: Selection, cuts: Cuts, region: Region | None, width: float) -> None:
+        self._cuts, self._region, self._width = cuts, region, width
+        self._gti = selection.events.gti
+        self._start = float(self._gti.start[0])
+        span = (float(self._gti.stop[-1]) - self._start) / width
+        if not span < _MOST_BINS:
+            raise BadInput(
+                f"bins of {width} s would divide the observation into {span:.4g} parts: use longer ones"
+            )
+        self._counts = np.zeros((cuts.count, int(span) + 1), np.int64)
+
+    def add(self, chunk: Chunk) -> None:
+        """Count the events of a chunk."""
+        piece = chunk.piece(self._cuts)
+        chosen = chunk.inside(self._region) & chunk.good & (piece >= 0)
+        place = np.floor((chunk.times[chosen] - self._start) / self._width).astype(np.intp)
+        place += piece[chosen] * np.intp(self._counts.shape[1])
+        np.add.at(self._counts.reshape(-1), place, 1)
+
+    def curve(self, channels: Channels | None, threshold: float) -> LightCurve:
+        """The bins of a band that have enough good time.
+
+        Parameters
+        ----------
+        channels : Channels or None
+            PI range, both inclusive; None takes every event.
+        threshold : float
+            Bins exposed for less than this fraction are left out; 0 keeps all that have good time.
+        """
+        # In mission time, so that rounding decides on a full bin or a sliver of one as it does in extractor.
+        begin = self._start + self._width * np.arange(self._counts.shape[1], dtype=np.float64)
+        exposure = self._gti.overlap(begin, begin + self._width)
+        kept = (exposure > 0) & (exposure / self._width >= threshold)
+        counts = self._counts[self._cuts.pieces(channels)].sum(axis=0)
+        return LightCurve(self._start, self._width, threshold, begin[kept], counts[kept], exposure[kept])
 
 
 def light_curve_hdus(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 from astropy.io import fits
@@ -12,6 +12,11 @@ from tasks.engines.native.files import column, read_hdus
 from tasks.engines.native.headers import write_product
 from tasks.engines.native.keywords import figure
 from tasks.xtend.geometry import Floats
+
+Errors = Literal["gaussian", "linear"]
+"""How errors add up: √(σ_s² + (scale·σ_b)²), or √(σ_s² + scale·σ_b²)."""
+_ERROR_MODES: Final[dict[Errors, int]] = {"linear": 1, "gaussian": 2}
+"""What lcmath calls them (err_mode)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +39,7 @@ class Curve:
     width: float
 
 
-def net(source: Curve, background: Curve, scale: float) -> tuple[Floats, Floats]:
+def net(source: Curve, background: Curve, scale: float, errors: Errors = "gaussian") -> tuple[Floats, Floats]:
     """Rate and error of source − scale × background in the source's bins.
 
     Parameters
@@ -43,12 +48,13 @@ def net(source: Curve, background: Curve, scale: float) -> tuple[Floats, Floats]
         Bins of the background may be longer; each source bin takes the one that holds its centre.
     scale : float
         Area of the source over that of the background.
+    errors : {"gaussian", "linear"}
+        How errors add up.
 
     Returns
     -------
     rate, error : ndarray, shape (n,)
-        NaN where the background has no bin. Errors are Gaussian, √(σ_s² + (scale·σ_b)²): err_mode 2 of
-        lcmath.
+        NaN where the background has no bin.
 
     Raises
     ------
@@ -60,7 +66,8 @@ def net(source: Curve, background: Curve, scale: float) -> tuple[Floats, Floats]
             f"background bins of {background.width:g} s are shorter than source bins of {source.width:g} s"
         )
     rate, error = _at(source.time, background)
-    return source.rate - scale * rate, np.hypot(source.error, scale * error)
+    factor = scale if errors == "gaussian" else np.sqrt(scale)
+    return source.rate - scale * rate, np.hypot(source.error, factor * error)
 
 
 def backscal(spectrum: Path) -> float:
@@ -86,6 +93,7 @@ def write_net_curve(
     background: Path,
     source_spectrum: Path,
     background_spectrum: Path,
+    errors: Errors,
     recipe: str,
 ) -> None:
     """Write the net curve of two light curves, scaled by the BACKSCAL of two spectra.
@@ -101,7 +109,7 @@ def write_net_curve(
     hdus = read_hdus(source)
     table = _rate_table(hdus, source)
     (other,) = read_hdus(background, ["RATE"])
-    rate, error = net(_curve(table, source), _curve(other, background), scale)
+    rate, error = net(_curve(table, source), _curve(other, background), scale, errors)
     table.data["RATE"], table.data["ERROR"] = rate, error
     corrected = any("DEADC" in hdu.header for hdu in (table, other))
     table.header["HDUCLAS2"] = ("NET", "background subtracted")
@@ -109,10 +117,10 @@ def write_net_curve(
     table.header["DEADAPP"] = (corrected, "dead time corrected")
     table.header["VIGNAPP"] = (False, "vignetting corrected")
     table.header["BSCRATIO"] = (scale, "factor on the background: ratio of BACKSCAL")
-    table.header["ERRMODE"] = (2, "errors: Gaussian, as err_mode 2 of lcmath")
+    table.header["ERRMODE"] = (_ERROR_MODES[errors], f"errors: {errors}, as by err_mode of lcmath")
     said = [
         f"net light curve: {source.name} - {scale:.9g} x {background.name}; the factor is BACKSCAL of "
-        f"{source_spectrum.name} / {background_spectrum.name}"
+        f"{source_spectrum.name} / {background_spectrum.name}; {errors} errors"
     ]
     write_product(target, hdus, table.header, said, recipe)
 

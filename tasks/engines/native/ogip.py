@@ -29,7 +29,14 @@ _INSTRUMENT = ("TELESCOP", "INSTRUME", "DETNAM", "FILTER", "DATAMODE", "OBJECT",
 
 def set_observation(header: fits.Header, selection: Selection) -> None:
     """Copy what describes the observation from the events, and say how long it was exposed."""
-    events = selection.events
+    for card in selection.once("observation", lambda: _observation(selection)):
+        if card.keyword not in header:
+            header.append(card, end=True)
+
+
+def _observation(selection: Selection) -> list[fits.Card]:
+    """The cards that describe the observation; products share them."""
+    events, header = selection.events, fits.Header()
     for card in events.header.cards:
         if not (_OWN.fullmatch(card.keyword) or card.keyword in header or _is_partial(card.keyword, events)):
             header.append((card.keyword, card.value, card.comment))
@@ -38,6 +45,7 @@ def set_observation(header: fits.Header, selection: Selection) -> None:
         header["DEADC"] = (1.0, "live fraction")
     for number, name in enumerate(events.names, start=1):
         header[f"FILIN{number:03d}"] = (name, "Input file name")
+    return list(header.cards)
 
 
 def set_times(header: fits.Header, selection: Selection) -> None:
@@ -115,7 +123,11 @@ def _set_physical(header: fits.Header, number: int, axis: Axis, first: int, binn
 
 
 def gti_hdu(selection: Selection) -> fits.BinTableHDU:
-    """The merged good-time intervals, as a GTI extension."""
+    """The merged good-time intervals, as a GTI extension; products share it."""
+    return selection.once("gti", lambda: _gti_hdu(selection))
+
+
+def _gti_hdu(selection: Selection) -> fits.BinTableHDU:
     gti = selection.events.gti
     columns = [
         fits.Column("START", "D", unit="s", array=gti.start),
@@ -138,8 +150,12 @@ def gti_hdu(selection: Selection) -> fits.BinTableHDU:
 
 
 def region_hdu(region: Region, selection: Selection) -> fits.BinTableHDU:
-    """The region in sky pixels, as the FITS region table that ds9 and the FTOOLS read."""
-    rows = list(region.components(selection.events.wcs()))
+    """The region in sky pixels, as the FITS region table that ds9 and the FTOOLS read; products share it."""
+    return selection.once((region, "table"), lambda: _region_hdu(region, selection))
+
+
+def _region_hdu(region: Region, selection: Selection) -> fits.BinTableHDU:
+    rows = list(region.components(selection.events.wcs))
     points = max(len(shape.x) for _, shape in rows)
     radii = max(1, *(len(shape.sizes) for _, shape in rows))
     columns = [

@@ -5,7 +5,8 @@ A SKY pixel is carried to the detector by the two tangent projections; together 
 all alike the fraction is 0 or 1; elsewhere the area is integrated exactly along the pixel's four edges.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,13 @@ from tasks.xtend.geometry import DET_AIM, DET_SIZE, PIXEL_DEG, SKY_CENTRE, SKY_S
 
 Mask = NDArray[np.bool_]
 Coverage = NDArray[np.float32]
+Integers = NDArray[np.intp]
+Real = TypeVar("Real", np.float32, np.float64)
 
-_CORNERS: Final = ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
-_EDGES_AT_ONCE: Final = 1 << 17
-"""Bounds the memory that a mask of many edges takes."""
+_CORNERS: Final = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
+_ROWS_AT_ONCE: Final = 64
+_EDGES_AT_ONCE: Final = 1 << 13
+"""So few that what is worked out of them stays in a processor's cache."""
 _LEVEL: Final = 1e-6
 """Edges that rise by less than this many pixels count as level (their mean height is exact enough)."""
 
@@ -49,21 +53,21 @@ def coverage(mask: Mask, attitude: Attitude, nominal: Nominal) -> Coverage:
     if not (faces_sky and mask.any()):
         return fraction
     live = np.pad(mask, 2)
+    alike = _neighbours(live)
     rows, columns = _reach(mask, to_det)
-    y, x = np.arange(rows.start, rows.stop) + 1.0, np.arange(columns.start, columns.stop) + 1.0
-    # Pixels that fall outside the detector all look at the dead border of the padded mask.
-    nearest = [
-        np.clip(np.rint(det), 0, DET_SIZE + 1).astype(np.intp)
-        for det in _apply(to_det, x[None, :], y[:, None])
-    ]
-    alike = _neighbours(live)[nearest[1], nearest[0]]
-    window = (alike == 9).astype(np.float32)
-    edges = np.nonzero((alike > 0) & (alike < 9))
-    for begin in range(0, edges[0].size, _EDGES_AT_ONCE):
-        row, column = (index[begin : begin + _EDGES_AT_ONCE] for index in edges)
-        near_x, near_y = nearest[0][row, column], nearest[1][row, column]
-        window[row, column] = _overlap(live, to_det, x[column], y[row], near_x, near_y)
-    fraction[rows, columns] = window
+    x = np.arange(columns.start + 1, columns.stop + 1, dtype=float)
+    for begin in range(rows.start, rows.stop, _ROWS_AT_ONCE):
+        window = fraction[begin : min(begin + _ROWS_AT_ONCE, rows.stop), columns]
+        y = np.arange(begin + 1, begin + len(window) + 1, dtype=float)
+        nearest = _nearest(to_det, x, y)
+        count = alike.ravel()[nearest]
+        np.equal(count, 9, out=window)
+        # numpy finds true values fast along one axis only.
+        edges = np.flatnonzero((count > 0) & (count < 9))
+        for first in range(0, edges.size, _EDGES_AT_ONCE):
+            row, column = np.divmod(edges[first : first + _EDGES_AT_ONCE], x.size)
+            near_y, near_x = np.divmod(nearest[row, column], alike.shape[1])
+            window[row, column] = _overlap(live, to_det, x[column], y[row], near_x, near_y)
     return fraction
 
 
@@ -88,7 +92,7 @@ def _axes(ra: float, dec: float) -> Floats:
     return np.array([east, north, centre]).T
 
 
-def _apply(matrix: Floats, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+def _apply(matrix: NDArray[Real], x: NDArray[Real], y: NDArray[Real]) -> tuple[NDArray[Real], NDArray[Real]]:
     """Positions carried by a projective map."""
     w = matrix[2, 0] * x + (matrix[2, 1] * y + matrix[2, 2])
     return (
@@ -115,40 +119,63 @@ def _neighbours(live: Mask) -> NDArray[np.uint8]:
     return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
 
 
-def _overlap(
-    live: Mask, to_det: Floats, x: Floats, y: Floats, near_x: NDArray[np.intp], near_y: NDArray[np.intp]
-) -> Floats:
-    """Exact fraction of the SKY pixels at (x, y) that live DET pixels cover.
+def _nearest(to_det: Floats, x: Floats, y: Floats) -> Integers:
+    """Where in the unravelled `_neighbours` the centres of SKY pixels lie, shape (y.size, x.size).
+
+    Single precision may choose a neighbour where a centre lies on a border: either will do.
+    """
+    det_x, det_y = _apply(
+        to_det.astype(np.float32), x.astype(np.float32)[None, :], y.astype(np.float32)[:, None]
+    )
+    # Pixels that fall outside the detector all look at the dead border of the padded mask.
+    near_x, near_y = (np.clip(np.rint(axis), 0, DET_SIZE + 1) for axis in (det_x, det_y))
+    return np.asarray(near_y * np.float32(DET_SIZE + 2) + near_x, np.intp)
+
+
+def _overlap(live: Mask, to_det: Floats, x: Floats, y: Floats, near_x: Integers, near_y: Integers) -> Floats:
+    """Exact fraction of the SKY pixels at (x, y), shape (n,), that live DET pixels cover.
 
     A unit square turned by any angle reaches 1.21 pixels from the DET pixel that holds its centre, so the
-    3×3 pixels around that one are enough. `u`, `v` run from 0 to 3 across them.
+    3×3 pixels around that one are enough. `u`, `v` run from 0 to 3 across them. The area is the sum over the
+    four edges of what lies below each, with its sign.
     """
-    corners = [_apply(to_det, x + dx, y + dy) for dx, dy in _CORNERS]
-    u = [corner[0] - (near_x - 1.5) for corner in corners]
-    v = [corner[1] - (near_y - 1.5) for corner in corners]
-    covered, whole = np.zeros(x.size), np.zeros(x.size)
-    for start, end in ((0, 1), (1, 2), (2, 3), (3, 0)):
-        whole -= (u[end] - u[start]) * (v[end] + v[start]) / 2
+    u, v = _apply(to_det, x + _CORNERS[:, :1], y + _CORNERS[:, 1:])
+    u, v = u - (near_x - 1.5), v - (near_y - 1.5)
+    end_u, end_v = np.roll(u, -1, axis=0), np.roll(v, -1, axis=0)
+    run = end_u - u
+    slope = np.divide(end_v - v, run, out=np.zeros_like(run), where=run != 0)
+    left, right = np.minimum(u, end_u), np.maximum(u, end_u)
+    # Each edge is cut where it passes from one column of DET pixels to the next.
+    cuts = [left, np.clip(1.0, left, right), np.clip(2.0, left, right), right]
+    heights = [v + (cut - u) * slope for cut in cuts]
+    integrals = [[_ramp_integral(height - row) for row in range(3)] for height in heights]
+    below = np.zeros_like(run)
+    flat, width = live.ravel(), live.shape[1]
+    corner = near_y * width + near_x
     for column in range(3):
-        cells = [live[near_y + row, near_x + column] for row in range(3)]
-        for start, end in ((0, 1), (1, 2), (2, 3), (3, 0)):
-            covered -= _under_edge(u[start], v[start], u[end], v[end], column, cells)
-    return covered / whole
+        cells = [flat.take(corner + (row * width + column)).astype(float) for row in range(3)]
+        ends = slice(column, column + 2)
+        below += _below(cuts[column + 1] - cuts[column], heights[ends], integrals[ends], cells)
+    whole = (run * (end_v + v) / 2).sum(axis=0)
+    return np.asarray((np.copysign(1.0, run) * below).sum(axis=0) / whole)
 
 
-def _under_edge(u1: Floats, v1: Floats, u2: Floats, v2: Floats, column: int, cells: list[Mask]) -> Floats:
-    """Signed live area below the edge (u1, v1)–(u2, v2) within one column of cells."""
-    run = u2 - u1
-    slope = np.divide(v2 - v1, run, out=np.zeros_like(run), where=run != 0)
-    a, b = np.clip(u1, column, column + 1), np.clip(u2, column, column + 1)
-    low, high = v1 + (a - u1) * slope, v1 + (b - u1) * slope
+def _below(
+    width: Floats, heights: Sequence[Floats], integrals: Sequence[Sequence[Floats]], cells: Sequence[Floats]
+) -> Floats:
+    """Live area below pieces of edges within one column of cells, shape (4, n).
+
+    `heights` are those of a piece's ends, and `integrals` the `_ramp_integral` of each row up to them.
+    """
+    low, high = heights
     rise = high - low
     level = np.abs(rise) < _LEVEL
-    height = np.zeros_like(run)
-    for row, cell in enumerate(cells):
-        between = (_ramp_integral(high - row) - _ramp_integral(low - row)) / np.where(level, 1.0, rise)
-        height += cell * np.where(level, np.clip((low + high) / 2 - row, 0, 1), between)
-    return (b - a) * height
+    steep = sum(cell * (upper - lower) for cell, lower, upper in zip(cells, *integrals, strict=True))
+    mean = np.asarray(steep / np.where(level, 1.0, rise))
+    edge, place = np.divmod(np.flatnonzero(level & (width > 0)), low.shape[1])
+    middle = (low[edge, place] + high[edge, place]) / 2
+    mean[edge, place] = sum(cell[place] * np.clip(middle - row, 0, 1) for row, cell in enumerate(cells))
+    return np.asarray(width * mean)
 
 
 def _ramp_integral(t: Floats) -> Floats:

@@ -28,6 +28,7 @@ from tasks.xtend.apertures import (
 )
 from tasks.xtend.cautions import Caution, caution
 from tasks.xtend.geometry import DET_SIZE, SKY_SIZE, Nominal
+from tasks.xtend.regions import read_region
 
 Frame = Literal["fk5", "physical"]
 
@@ -44,6 +45,7 @@ def choose(
     source_radius_arcmin: float,
     background: dict[str, Any],
     names: dict[str, str],
+    calibration: str | None = None,
 ) -> Report:
     """Choose source and background circles of a dataset and write their region files.
 
@@ -67,6 +69,9 @@ def choose(
         Radius of the source circle; what a `Ring` takes.
     names : dict
         Files to write, by `source`, `background` (each with `…_pixels` as well) and `calibration`.
+    calibration : str, optional
+        Region file with the calibration sources in sky pixels; without it they lie where the nominal aspect
+        puts them.
 
     Returns
     -------
@@ -83,7 +88,8 @@ def choose(
     nominal = nominal_of(read_header(Path(events)), events)
     field = Field(nominal, exposed_area(nominal, events, exposure_map, bad_pixels))
     apertures = choose_apertures(field, target["ra"], target["dec"], source_radius_arcmin, Ring(**background))
-    texts = region_texts(nominal, apertures, f"{' '.join(name.split())}, ObsID {obsid}")
+    excluded = _circles(Path(calibration)) if calibration else calibration_circles(nominal)
+    texts = region_texts(nominal, apertures, f"{' '.join(name.split())}, ObsID {obsid}", excluded)
     for key in names.keys() & texts.keys():
         Path(names[key]).write_text(texts[key], encoding="utf-8")
     return Report(
@@ -118,7 +124,9 @@ def exposed_area(
     return nominal_coverage(good, nominal)
 
 
-def region_texts(nominal: Nominal, apertures: Apertures, comment: str) -> dict[str, str]:
+def region_texts(
+    nominal: Nominal, apertures: Apertures, comment: str, calibration: tuple[Circle, ...]
+) -> dict[str, str]:
     """The text of each region file that can be written, by the keys of `choose`'s names.
 
     Parameters
@@ -129,8 +137,9 @@ def region_texts(nominal: Nominal, apertures: Apertures, comment: str) -> dict[s
         The circles.
     comment : str
         Target and ObsID; one line.
+    calibration : tuple of Circle
+        The calibration sources.
     """
-    calibration = calibration_circles(nominal)
     texts = {"calibration": _text("fk5", nominal, f"calibration sources, {comment}", None, calibration)}
     for role, aperture in (("source", apertures.source), ("background", apertures.background)):
         if aperture is None:
@@ -139,6 +148,12 @@ def region_texts(nominal: Nominal, apertures: Apertures, comment: str) -> dict[s
         texts[role] = _text("fk5", nominal, title, aperture.circle, calibration)
         texts[f"{role}_pixels"] = _text("physical", nominal, title, aperture.circle, calibration)
     return texts
+
+
+def _circles(path: Path) -> tuple[Circle, ...]:
+    """The circles of a region file in sky pixels."""
+    shapes = read_region(path).pixel_shapes(None)
+    return tuple(Circle(shape.x[0], shape.y[0], shape.sizes[0]) for shape in shapes)
 
 
 def _text(
@@ -160,13 +175,17 @@ def _line(frame: Frame, nominal: Nominal, circle: Circle) -> str:
 
 def _seen(path: Path) -> NDArray[np.bool_]:
     """The rectangle of DET pixels in which events were seen, shape (1810, 1810)."""
-    events = read_events([path], ("DETX", "DETY"))
-    x, y = events.columns["DETX"], events.columns["DETY"]
+    bounds: list[tuple[int, int, int, int]] = []
+    for chunk in read_events([path], ("DETX", "DETY")).parts:
+        x, y = chunk["DETX"], chunk["DETY"]
+        inside = (x >= 1) & (x <= DET_SIZE) & (y >= 1) & (y <= DET_SIZE)
+        if inside.any():
+            x, y = x[inside], y[inside]
+            bounds.append((int(x.min()), int(x.max()), int(y.min()), int(y.max())))
     seen = np.zeros((DET_SIZE, DET_SIZE), np.bool_)
-    inside = (x >= 1) & (x <= DET_SIZE) & (y >= 1) & (y <= DET_SIZE)
-    if inside.any():
-        x, y = x[inside], y[inside]
-        seen[y.min() - 1 : y.max(), x.min() - 1 : x.max()] = True
+    if bounds:
+        left, right, bottom, top = zip(*bounds, strict=True)
+        seen[min(bottom) - 1 : max(top), min(left) - 1 : max(right)] = True
     return seen
 
 

@@ -6,9 +6,11 @@ from typing import Final
 import numpy as np
 
 from tasks.engines.native.axes import Axis
-from tasks.engines.native.selection import Mask, Selection
+from tasks.engines.native.selection import Selection
 from tasks.xtend.geometry import DetPixels, Floats, det_to_sky
 
+_ROUNDING: Final = 1e-12
+"""A spread of events smaller than this fraction of its terms is none."""
 _MIRRORED: Final = 1.01
 """A mirror image must fit the events by so much better than a rotation before it is believed."""
 
@@ -51,20 +53,40 @@ class Rotation:
         )
 
 
-def fit_rotation(selection: Selection, inside: Mask, axes: tuple[Axis, Axis]) -> Rotation | None:
-    """The rotation that best turns the events' detector pixels into their sky pixels (least squares).
+class RotationFit:
+    """The rotation that best turns events' detector pixels into their sky pixels (least squares).
 
-    HEASoft finds it in the same way, from the events in the region, in good time or not. Where these are too
-    few, all events are taken; None when they do not tell either.
+    Only sums are kept, so that any number of events can be added.
+
+    Parameters
+    ----------
+    axes : tuple of Axis
+        The detector's.
     """
-    columns = selection.events.columns
-    placed = selection.on_sky & axes[0].valid(columns[axes[0].name]) & axes[1].valid(columns[axes[1].name])
-    for mask in (placed & inside, placed):
-        detector = np.array([columns[axis.name][mask] for axis in axes], float)
-        if detector.size and np.ptp(detector, axis=1).any():
-            sky = np.array([columns[name][mask] for name in ("X", "Y")], float)
-            return _rotation(detector, sky, axes)
-    return None
+
+    def __init__(self, axes: tuple[Axis, Axis]) -> None:
+        self._centre = _centre(axes)
+        self._count = 0
+        self._sums = np.zeros(4)
+        self._products = np.zeros((4, 4))
+
+    def add(self, detector: Floats, sky: Floats) -> None:
+        """Add events: their detector and sky pixels, arrays of shape (2, n)."""
+        # Counted from the middle of the detector the sums of whole pixels are exact.
+        points = np.concatenate((detector, sky)) - np.tile(self._centre, 2)[:, None]
+        self._count += points.shape[1]
+        self._sums += points.sum(axis=1)
+        self._products += points @ points.T
+
+    def rotation(self) -> Rotation | None:
+        """The rotation; None when the events lie on one detector pixel, or there are none."""
+        if not self._count:
+            return None
+        mean = self._sums / self._count
+        spread = self._products - self._count * np.outer(mean, mean)
+        if not (np.diag(spread) > _ROUNDING * np.diag(self._products))[:2].any():
+            return None
+        return _rotation(mean, spread, self._centre)
 
 
 def nominal_rotation(selection: Selection, axes: tuple[Axis, Axis]) -> Rotation | None:
@@ -72,21 +94,21 @@ def nominal_rotation(selection: Selection, axes: tuple[Axis, Axis]) -> Rotation 
     header = selection.events.header
     if header.get("INSTRUME") != "XTEND" or "PA_NOM" not in header:
         return None
-    centre = (axes[0].low + axes[0].high) / 2, (axes[1].low + axes[1].high) / 2
+    centre = _centre(axes)
     sky = det_to_sky(DetPixels(*np.array(centre)), float(header["PA_NOM"]))
     return Rotation(float(sky.x), float(sky.y), centre, 1, float(np.radians(header["PA_NOM"])))
 
 
-def _rotation(detector: Floats, sky: Floats, axes: tuple[Axis, Axis]) -> Rotation:
-    """Least squares for points of shape (2, n)."""
-    centre = (axes[0].low + axes[0].high) / 2, (axes[1].low + axes[1].high) / 2
-    u, v = detector - detector.mean(axis=1, keepdims=True)
-    p, q = sky - sky.mean(axis=1, keepdims=True)
-    sums = {
-        sign: (float((sign * u * q - v * p).sum()), float((sign * u * p + v * q).sum())) for sign in (1, -1)
-    }
+def _centre(axes: tuple[Axis, Axis]) -> tuple[float, float]:
+    return (axes[0].low + axes[0].high) / 2, (axes[1].low + axes[1].high) / 2
+
+
+def _rotation(mean: Floats, spread: Floats, centre: tuple[float, float]) -> Rotation:
+    """Least squares by means (4,) and sums of products (4, 4) of u, v (detector) and p, q (sky)."""
+    (up, uq), (vp, vq) = spread[0, 2:], spread[1, 2:]
+    sums = {sign: (float(sign * uq - vp), float(sign * up + vq)) for sign in (1, -1)}
     sign = -1 if np.hypot(*sums[-1]) > _MIRRORED * np.hypot(*sums[1]) else 1
     angle = float(np.arctan2(*sums[sign]))
-    trial = Rotation(0.0, 0.0, centre, sign, angle)
-    x, y = trial.sky(*detector.mean(axis=1))
-    return Rotation(float(sky[0].mean() - x), float(sky[1].mean() - y), centre, sign, angle)
+    trial = Rotation(0.0, 0.0, (0.0, 0.0), sign, angle)
+    x, y = trial.sky(*mean[:2])
+    return Rotation(float(centre[0] + mean[2] - x), float(centre[1] + mean[3] - y), centre, sign, angle)

@@ -4,28 +4,43 @@ Observed with extractor 5.31; newer releases may differ in detail, so the rules 
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.core.errors import NoData
+from tasks.engines.native.cuts import Cuts
 from tasks.engines.native.events import EventList
-from tasks.xtend.channels import Channels
+from tasks.engines.native.fits_stream import Column
 from tasks.xtend.regions import Region
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+T = TypeVar("T")
 
-_EVENTS_AT_ONCE: Final = 500_000
 _DEAD_TIME: Final = ("DEADC", "DTCOR", "LIVETIME", "ONTIME")
 
 
-@dataclass(frozen=True)
-class Selection:
+@dataclass(frozen=True, eq=False)
+class _Memory:
+    """Something that keeps what was worked out from it."""
+
+    _known: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, key: object, make: Callable[[], T]) -> T:
+        """What `make` returns; it is asked only the first time that something of this key is wanted."""
+        if key not in self._known:
+            self._known[key] = make()
+        known: T = self._known[key]
+        return known
+
+
+@dataclass(frozen=True, eq=False)
+class Selection(_Memory):
     """An event list with what its header says of time.
 
     Parameters
@@ -35,22 +50,6 @@ class Selection:
     """
 
     events: EventList
-
-    @cached_property
-    def times(self) -> Floats:
-        """Centres of the events' frames in seconds, shape (n,)."""
-        return self.events.columns["TIME"].astype(np.float64, copy=False) + frame_shift(self.events.header)
-
-    @cached_property
-    def good(self) -> Mask:
-        """Which events lie in good time, shape (n,)."""
-        return self.events.gti.contains(self.times)
-
-    @cached_property
-    def on_sky(self) -> Mask:
-        """Which events have a sky pixel, shape (n,)."""
-        columns = self.events.columns
-        return self.events.axis("X").valid(columns["X"]) & self.events.axis("Y").valid(columns["Y"])
 
     @cached_property
     def live_fraction(self) -> float:
@@ -67,29 +66,77 @@ class Selection:
         """Live part of the good time in seconds."""
         return self.ontime * self.live_fraction
 
-    def within(self, channels: Channels | None) -> Mask:
-        """Which events have a PI channel in a range, shape (n,); all of them without one."""
-        pi = self.events.columns["PI"]
-        if channels is None:
-            return np.ones(pi.shape, bool)
-        chosen = np.asarray((pi >= channels.low) & (pi <= channels.high))
-        return chosen & self.events.axis("PI").known(pi)
+    def chunks(self) -> Iterator["Chunk"]:
+        """The events, some hundred thousand at a time."""
+        for columns in self.events.parts:
+            yield Chunk(self.events, columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk(_Memory):
+    """Some of a list's events, and which of them count.
+
+    Parameters
+    ----------
+    events : EventList
+        The list.
+    columns : dict of str to ndarray, shape (n,)
+        Upper-case name → values.
+    """
+
+    events: EventList
+    columns: dict[str, Column]
+
+    @property
+    def size(self) -> int:
+        """How many events."""
+        return next(iter(self.columns.values())).size
+
+    @cached_property
+    def times(self) -> Floats:
+        """Centres of the events' frames in seconds, shape (n,)."""
+        return self.columns["TIME"].astype(np.float64, copy=False) + frame_shift(self.events.header)
+
+    @cached_property
+    def good(self) -> Mask:
+        """Which events lie in good time, shape (n,)."""
+        return self.events.gti.contains(self.times)
+
+    @cached_property
+    def on_sky(self) -> Mask:
+        """Which events have a sky pixel, shape (n,)."""
+        x, y = self.events.axis("X"), self.events.axis("Y")
+        return x.valid(self.columns["X"]) & y.valid(self.columns["Y"])
+
+    @cached_property
+    def _has_position(self) -> Mask:
+        x, y = self.events.axis("X"), self.events.axis("Y")
+        return x.known(self.columns["X"]) & y.known(self.columns["Y"])
+
+    def piece(self, cuts: Cuts) -> NDArray[np.int16]:
+        """The piece of the PI axis that each event lies in, shape (n,); −1 where it belongs to no band."""
+        return self.once(cuts, lambda: cuts.piece(self.columns["PI"]))
 
     def inside(self, region: Region | None) -> Mask:
         """Which events lie in a region, in good time or not, shape (n,); all of them without one.
 
         Positions that are no whole pixels, or lie beyond the range of sky pixels, are taken as they are.
         """
-        columns = self.events.columns
         if region is None:
-            return np.ones(self.events.size, bool)
-        inside = np.zeros(self.events.size, bool)
-        wcs = self.events.wcs()
-        for begin in range(0, self.events.size, _EVENTS_AT_ONCE):
-            part = slice(begin, begin + _EVENTS_AT_ONCE)
-            inside[part] = region.contains(columns["X"][part], columns["Y"][part], wcs)
-        x, y = self.events.axis("X"), self.events.axis("Y")
-        return inside & x.known(columns["X"]) & y.known(columns["Y"])
+            return np.ones(self.size, bool)
+        return self.once(region, lambda: self._inside(region))
+
+    def _inside(self, region: Region) -> Mask:
+        inside = self._has_position.copy()
+        wcs = self.events.wcs
+        if box := region.bounding_box(wcs):
+            x, y = self.columns["X"], self.columns["Y"]
+            left, right = math.floor(box[0]) - 1, math.ceil(box[1]) + 1
+            bottom, top = math.floor(box[2]) - 1, math.ceil(box[3]) + 1
+            inside &= (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
+        near = np.flatnonzero(inside)
+        inside[near] = region.contains(self.columns["X"][near], self.columns["Y"][near], wcs)
+        return inside
 
 
 def select(events: EventList) -> Selection:

@@ -7,8 +7,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from tasks.engines.native.ogip import gti_hdu, region_hdu, set_observation, set_region_reference
-from tasks.engines.native.selection import Mask, Selection
-from tasks.engines.native.wmap import weighted_map, wmap_hdu
+from tasks.engines.native.selection import Chunk, Selection
+from tasks.engines.native.wmap import MapCounter, WeightedMap, wmap_hdu
 from tasks.xtend.regions import Region
 
 
@@ -21,17 +21,17 @@ class Spectrum:
     first : int
         The first channel (TLMIN of PI).
     counts : ndarray of int32, shape (channels,)
-        Events in good time.
-    backscal : float
-        The region's share of the image.
-    pixels : int
-        Sky pixels in the region.
+        Events in good time; those without a legal channel are not counted.
+    selected : int
+        Events in good time, with a legal channel or not.
+    weights : WeightedMap
+        Where they fell.
     """
 
     first: int
     counts: NDArray[np.int32]
-    backscal: float
-    pixels: int
+    selected: int
+    weights: WeightedMap
 
     @property
     def total(self) -> int:
@@ -39,23 +39,41 @@ class Spectrum:
         return int(self.counts.sum())
 
 
-def count_channels(selection: Selection, inside: Mask) -> NDArray[np.int32]:
-    """Counts of every legal channel; events without one are not counted.
+class SpectrumCounter:
+    """A spectrum that is filled chunk by chunk.
 
     Parameters
     ----------
     selection : Selection
         The events.
-    inside : ndarray of bool, shape (n,)
-        Events in the region, in good time or not.
+    region : Region or None
+        None is the whole field.
     """
-    axis, column = selection.events.axis("PI"), selection.events.columns["PI"]
-    pi = column[inside & selection.good & axis.valid(column)].astype(np.int64)
-    return np.bincount(pi - axis.low, minlength=axis.size).astype(np.int32)
+
+    def __init__(self, selection: Selection, region: Region | None) -> None:
+        self.region = region
+        self._axis = selection.events.axis("PI")
+        self._counts = np.zeros(self._axis.size, np.int64)
+        self._selected = 0
+        self._map = MapCounter(selection, region)
+
+    def add(self, chunk: Chunk) -> None:
+        """Count the events of a chunk."""
+        chosen = chunk.inside(self.region) & chunk.good
+        self._selected += int(np.count_nonzero(chosen))
+        pi = chunk.columns["PI"]
+        legal = pi[chosen & self._axis.valid(pi)].astype(np.intp) - self._axis.low
+        self._counts += np.bincount(legal, minlength=self._axis.size)
+        self._map.add(chunk)
+
+    def spectrum(self) -> Spectrum:
+        """What was counted."""
+        counts = self._counts.astype(np.int32)
+        return Spectrum(self._axis.low, counts, self._selected, self._map.weighted_map())
 
 
 def spectrum_hdus(
-    selection: Selection, inside: Mask, region: Region | None, spectrum: Spectrum
+    selection: Selection, region: Region | None, spectrum: Spectrum, backscal: float, pixels: int
 ) -> list[fits.PrimaryHDU | fits.BinTableHDU]:
     """A spectrum after its weighted map, with the good-time intervals and the region.
 
@@ -63,26 +81,26 @@ def spectrum_hdus(
     ----------
     selection : Selection
         The events.
-    inside : ndarray of bool, shape (n,)
-        Events in the region, in good time or not.
     region : Region or None
         None is the whole field.
     spectrum : Spectrum
         Counted from them.
+    backscal : float
+        The region's share of the image.
+    pixels : int
+        Sky pixels in the region.
     """
-    weights = weighted_map(selection, inside, region)
-    # Those without a legal channel or detector pixel count here, too.
-    selected = int((inside & selection.good).sum())
-    primary = wmap_hdu(selection, weights, region, spectrum.pixels, selected)
-    table = _table(spectrum)
-    table.header["TOTCTS"] = (selected, "events selected")
+    primary = wmap_hdu(selection, spectrum.weights, region, pixels, spectrum.selected)
+    table = _table(spectrum, backscal)
     set_region_reference(table.header, region)
     set_observation(table.header, selection)
+    # OGIP wants it in every spectrum, extractor does so too.
+    table.header.setdefault("FILTER", "NONE")
     regions = [region_hdu(region, selection)] if region is not None else []
     return [primary, table, gti_hdu(selection), *regions]
 
 
-def _table(spectrum: Spectrum) -> fits.BinTableHDU:
+def _table(spectrum: Spectrum, backscal: float) -> fits.BinTableHDU:
     size = spectrum.counts.size
     last = spectrum.first + size - 1
     columns = [
@@ -102,7 +120,7 @@ def _table(spectrum: Spectrum) -> fits.BinTableHDU:
             "HDUVERS1": ("1.2.0", "obsolete"),
             "PHAVERSN": ("1992a", "obsolete"),
             "AREASCAL": (1.0, "area scaling factor"),
-            "BACKSCAL": (spectrum.backscal, "background file scaling factor"),
+            "BACKSCAL": (backscal, "background file scaling factor"),
             "CORRSCAL": (1.0, "correction file scaling factor"),
             "BACKFILE": ("none", "associated background file"),
             "CORRFILE": ("none", "associated correction file"),
@@ -115,6 +133,7 @@ def _table(spectrum: Spectrum) -> fits.BinTableHDU:
             "SYS_ERR": (0, "no systematic error specified"),
             "GROUPING": (0, "no grouping of the data has been defined"),
             "QUALITY": (0, "no data quality information specified"),
+            "TOTCTS": (spectrum.selected, "events selected"),
             "SPECDELT": (1, "binning factor of the spectrum"),
             "SPECPIX": (spectrum.first, "channel that SPECVAL stands for"),
             "SPECVAL": (float(spectrum.first), "original channel at the centre of SPECPIX"),

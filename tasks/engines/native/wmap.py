@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 
 from tasks.engines.native.axes import Axis
 from tasks.engines.native.ogip import set_axes, set_observation, set_region_reference
-from tasks.engines.native.rotation import Rotation, fit_rotation, nominal_rotation
-from tasks.engines.native.selection import Mask, Selection
+from tasks.engines.native.pixel_counts import Integers, PixelCounts
+from tasks.engines.native.rotation import Rotation, RotationFit, nominal_rotation
+from tasks.engines.native.selection import Chunk, Mask, Selection
 from tasks.xtend.regions import Region
 
 _OUTSIDE: Final = -1.0
+_DECIMALS: Final = 8
+_DETECTOR: Final = ("DETX", "DETY")
+_SKY: Final = ("X", "Y")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +42,8 @@ class WeightedMap:
     rotation: Rotation | None
 
 
-def weighted_map(selection: Selection, inside: Mask, region: Region | None) -> WeightedMap:
-    """The map of the events inside a region.
+class MapCounter:
+    """The map of the events inside a region, filled chunk by chunk.
 
     The map spans the region on the detector, also where no CCD is; without a region, the events.
     A pixel belongs to the region if its centre, taken to the sky, lies inside.
@@ -48,29 +52,62 @@ def weighted_map(selection: Selection, inside: Mask, region: Region | None) -> W
     ----------
     selection : Selection
         The events.
-    inside : ndarray of bool, shape (n,)
-        Events in the region, in good time or not.
     region : Region or None
         None is the whole field.
     """
-    columns, axes = selection.events.columns, _detector(selection)
-    rotation = None
-    if region is not None and axes[0].name != "X":
-        rotation = fit_rotation(selection, inside, axes) or nominal_rotation(selection, axes)
-        if rotation is None:
-            axes = _sky(selection)
-    names = axes[0].name, axes[1].name
-    placed = inside & axes[0].valid(columns[names[0]]) & axes[1].valid(columns[names[1]])
-    counted = placed & selection.good
-    x, y = (_map_pixel(columns[name][counted]) for name in names)
-    if region is None:
-        first, shape = _span_of_events(axes, x, y)
-        return WeightedMap(_binned(x, y, first, shape), axes, first, None)
-    first, outside = _span_of_region(selection, region, axes, rotation)
-    image = _binned(x, y, first, outside.shape)
-    # On sky pixels the events' own positions have decided; on detector pixels the pixel's centre does.
-    image[outside if rotation else outside & (image == 0)] = _OUTSIDE
-    return WeightedMap(image, axes, first, rotation)
+
+    def __init__(self, selection: Selection, region: Region | None) -> None:
+        self._selection, self._region = selection, region
+        self._axes = _detector(selection)
+        self._counts = PixelCounts(selection.events.name)
+        self._fit = RotationFit(self._axes)
+
+    def add(self, chunk: Chunk) -> None:
+        """Count the events of a chunk."""
+        x, y = (chunk.columns[axis.name] for axis in self._axes)
+        placed = self._axes[0].valid(x) & self._axes[1].valid(y)
+        inside = placed & chunk.inside(self._region)
+        counted = inside & chunk.good
+        self._counts.add(_map_pixel(x[counted]), _map_pixel(y[counted]))
+        if self._turned:
+            _add(self._fit, chunk, inside & chunk.on_sky)
+
+    @property
+    def _turned(self) -> bool:
+        """Whether the region has to be taken to the detector."""
+        return self._region is not None and self._axes[0].name != "X"
+
+    def weighted_map(self) -> WeightedMap:
+        """What was counted."""
+        if self._region is None:
+            first, image = self._counts.around((self._axes[0].low, self._axes[1].low))
+            return WeightedMap(image, self._axes, first, None)
+        rotation = None
+        if self._turned:
+            # By the events of the region as HEASoft does; by all where these are too few.
+            rotation = self._fit.rotation() or self._by_all() or nominal_rotation(self._selection, self._axes)
+            if rotation is None:
+                self._count_on_sky()
+        first, outside = _span_of_region(self._selection, self._region, self._axes, rotation)
+        image = self._counts.on(first, outside.shape)
+        # On sky pixels the events' own positions have decided; on detector pixels the pixel's centre does.
+        image[outside if rotation else outside & (image == 0)] = _OUTSIDE
+        return WeightedMap(image, self._axes, first, rotation)
+
+    def _by_all(self) -> Rotation | None:
+        """The rotation that all events tell."""
+        fit = RotationFit(self._axes)
+        for chunk in self._selection.chunks():
+            x, y = (axis.valid(chunk.columns[axis.name]) for axis in self._axes)
+            _add(fit, chunk, x & y & chunk.on_sky)
+        return fit.rotation()
+
+    def _count_on_sky(self) -> None:
+        """Start again on sky pixels, since nothing tells how the detector lies on the sky."""
+        self._axes = _sky(self._selection)
+        self._counts = PixelCounts(self._selection.events.name)
+        for chunk in self._selection.chunks():
+            self.add(chunk)
 
 
 def _detector(selection: Selection) -> tuple[Axis, Axis]:
@@ -84,24 +121,16 @@ def _sky(selection: Selection) -> tuple[Axis, Axis]:
     return selection.events.axis("X"), selection.events.axis("Y")
 
 
-def _span_of_events(
-    axes: tuple[Axis, Axis], x: NDArray[np.int64], y: NDArray[np.int64]
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """First pixel and shape of the smallest frame around the events."""
-    if not x.size:
-        return (axes[0].low, axes[1].low), (1, 1)
-    return (int(x.min()), int(y.min())), (int(np.ptp(y)) + 1, int(np.ptp(x)) + 1)
-
-
 def _span_of_region(
     selection: Selection, region: Region, axes: tuple[Axis, Axis], rotation: Rotation | None
 ) -> tuple[tuple[int, int], Mask]:
     """First pixel of the smallest frame around the region, and which of its pixels lie outside."""
-    wcs = selection.events.wcs()
+    wcs = selection.events.wcs
     box = region.bounding_box(wcs)
     left, right, bottom, top = _frame(box, axes, rotation)
     x, y = np.arange(left, right + 1.0), np.arange(bottom, top + 1.0)[:, None]
-    sky_x, sky_y = rotation.sky(x, y) if rotation else (x, y)
+    # Rounding errors must not decide on a centre that lies on the edge.
+    sky_x, sky_y = (np.round(axis, _DECIMALS) for axis in (rotation.sky(x, y) if rotation else (x, y)))
     within = region.contains(sky_x, sky_y, wcs)
     rows, columns = np.flatnonzero(within.any(axis=1)), np.flatnonzero(within.any(axis=0))
     if not rows.size:
@@ -124,20 +153,18 @@ def _frame(
     return int(left), int(right), int(bottom), int(top)
 
 
-def _binned(
-    x: NDArray[np.int64], y: NDArray[np.int64], first: tuple[int, int], shape: tuple[int, int]
-) -> NDArray[np.float32]:
-    """Counts on a frame; those outside of it are dropped."""
-    height, width = shape
-    column, row = x - first[0], y - first[1]
-    framed = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    flat = np.bincount(row[framed] * width + column[framed], minlength=height * width)
-    return flat.astype(np.float32).reshape(height, width)
+def _add(fit: RotationFit, chunk: Chunk, mask: Mask) -> None:
+    fit.add(_points(chunk, _DETECTOR, mask), _points(chunk, _SKY, mask))
 
 
-def _map_pixel(values: NDArray[Any]) -> NDArray[np.int64]:
+def _points(chunk: Chunk, names: tuple[str, str], mask: Mask) -> NDArray[np.float64]:
+    """Positions of some events, shape (2, n)."""
+    return np.array([chunk.columns[name][mask] for name in names], np.float64)
+
+
+def _map_pixel(values: NDArray[Any]) -> Integers:
     """The pixel of a position; halves go down here, unlike in images, as observed with extractor."""
-    return np.ceil(values - 0.5).astype(np.int64) if values.dtype.kind == "f" else values.astype(np.int64)
+    return (np.ceil(values - 0.5) if values.dtype.kind == "f" else values).astype(np.intp)
 
 
 def wmap_hdu(

@@ -37,7 +37,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 def net(name: str, background: str = "b.pha") -> dict[str, str]:
     return {
         "name": name, "source": "s.lc", "background": "b.lc", "source_spectrum": "s.pha",
-        "background_spectrum": background,
+        "background_spectrum": background, "errors": "gaussian",
     }  # fmt: skip
 
 

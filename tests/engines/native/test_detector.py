@@ -20,6 +20,7 @@ def test_only_good_pixels_are_live(tmp_path):
     read = read_bad_pixels(write(tmp_path / "x.bimg", flags))
     assert live_mask(read)[0, :4].tolist() == [True, False, False, False]
     assert live_mask(read).sum() == 1
+    assert live_mask(read, mask_calibration=False)[0, :4].tolist() == [True, True, False, False]
 
 
 @pytest.mark.parametrize(

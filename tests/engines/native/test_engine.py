@@ -5,19 +5,23 @@ import inspect
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
 from tasks.core.errors import SoftwareFault
 from tasks.engines.interface import StepInputs
+from tasks.engines.native.backscal import Normalisation
 from tasks.engines.native.engine import NativeEngine
 from tasks.engines.native.extraction import ImageRequest, LightCurveRequest, SpectrumRequest
+from tasks.engines.native.net_curves import Errors
 from tasks.library.call import Call
 from tasks.library.dataset import Dataset
 from tasks.library.fingerprint import fingerprint
 from tasks.library.manifest import Kind, Manifest, Product, Role, Step, StepRecord
 from tasks.library.orders import PRODUCT_STEPS, Wanted, order
+from tasks.library.recipe import LightCurves, Spectra
 
 OBSID, DATACLASS = "900001010", "30000010"
 EVENTS = f"xtend/event_cl/xa{OBSID}xtd_p0{DATACLASS}_cl.evt.gz"
@@ -25,26 +29,31 @@ BIMG = f"xtend/event_uf/xa{OBSID}xtd_p0{DATACLASS}.bimg.gz"
 EHK = f"auxil/xa{OBSID}.ehk.gz"
 DOWNLOADS, STORE = Path("/down/loads"), Path("/the/store")
 TARGET = {"name": "N132D", "ra": 81.25, "dec": -69.64, "origin": "RA_OBJ/DEC_OBJ of the events"}
-STEPS = (Step.PROCESSING, *PRODUCT_STEPS)
+STEPS = tuple(step for step in (Step.PROCESSING, *PRODUCT_STEPS) if step != Step.RESPONSES)
 
 Lacks = Callable[[Wanted], bool]
 
 
-def dataset(*, events: tuple[str, ...] = (EVENTS,), bad_pixels: bool = True, ehk: bool = True) -> Dataset:
+def dataset(
+    *,
+    events: tuple[str, ...] = (EVENTS,),
+    bad_pixels: bool = True,
+    ehk: bool = True,
+    recipe: dict[str, Any] | None = None,
+) -> Dataset:
     names = (*events, *[BIMG] * bad_pixels, *[EHK] * ehk)
     return Dataset.model_validate(
         {
             "obsid": OBSID,
             "dataclass": DATACLASS,
-            "recipe": {},
+            "recipe": recipe or {},
             "inputs": {
                 "events": events,
                 "bad_pixels": BIMG if bad_pixels else None,
                 "ehk": EHK if ehk else None,
                 "inputs": [{"name": name, "size": 1, "sha256": fingerprint(name)} for name in names],
             },
-            "engine": "native",
-            "versions": {"native": "1"},
+            "engines": {step: {"name": "native", "versions": {"native": "1"}} for step in Step},
         }
     )
 
@@ -253,10 +262,37 @@ def test_what_is_derived_is_derived_of_its_own_kind():
         assert (source.role, background.role, net.role) == (Role.SOURCE, Role.BACKGROUND, Role.NET)
         assert by_name[item["source_spectrum"]].role == Role.SOURCE
         assert by_name[item["background_spectrum"]].role == Role.BACKGROUND
-        assert item.keys() == {"name", "source", "background", "source_spectrum", "background_spectrum"}
+        assert item.keys() == {
+            "name", "source", "background", "source_spectrum", "background_spectrum", "errors",
+        }  # fmt: skip
     [grouped] = parameters["grouped"]
     assert grouped.keys() == {"name", "spectrum", "minimum", "rmf"}
     assert (len(parameters["rate_images"]), len(parameters["net_curves"])) == (6, 3)
+
+
+def test_every_choice_of_the_recipe_reaches_its_function_and_is_known_there():
+    def choices(part: type[BaseModel], field: str) -> tuple[str, ...]:
+        return get_args(part.model_fields[field].annotation)
+
+    assert choices(Spectra, "backscal") == get_args(Normalisation)
+    assert choices(LightCurves, "net_errors") == get_args(Errors)
+    for normalisation, errors, masked in zip(
+        get_args(Normalisation), get_args(Errors), (True, False), strict=True
+    ):
+        recipe = {
+            "spectra": {"backscal": normalisation},
+            "light_curves": {"net_errors": errors},
+            "exposure": {"mask_calibration": masked},
+        }
+        asked = dataset(recipe=recipe)
+        manifest = done(asked)
+        maps, extraction, derived = (
+            plan(step, asked, manifest).parameters for step in (Step.EXPOSURE, Step.EXTRACTION, Step.DERIVED)
+        )
+        assert maps["mask_calibration"] == masked
+        requests = [SpectrumRequest.model_validate(item) for item in extraction["spectra"]]
+        assert [request.normalisation for request in requests] == [normalisation] * 2
+        assert {item["errors"] for item in derived["net_curves"]} == {errors}
 
 
 def test_what_makes_no_sense_is_a_fault():

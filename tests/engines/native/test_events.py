@@ -9,21 +9,30 @@ import pytest
 from astropy.io import fits
 
 from tasks.core.errors import BadInput, Permanent
-from tasks.engines.native.events import read_events, read_header
+from tasks.engines.native.events import EventList, read_events, read_header
 
 MakeEvents = Callable[..., Path]
+
+
+def column(events: EventList, name: str) -> np.ndarray:
+    """A column as a whole."""
+    return np.concatenate([part[name] for part in events.parts])
+
+
+def columns_of(events: EventList) -> set[str]:
+    return {name for part in events.parts for name in part}
 
 
 @pytest.mark.parametrize("name", ["small.evt", "small.evt.gz"])
 def test_columns_axes_and_good_time(make_events: MakeEvents, name: str) -> None:
     columns = {"TIME": [1.0, 2.5, 90.0], "X": [1, -999, 100], "Y": [1, 2, 80], "PI": [0, 19, -999]}
     events = read_events([make_events(name, columns, gti=[(0, 10), (5, 20)])], ["time", "X", "Pi"])
-    assert set(events.columns) == {"TIME", "X", "PI"}
-    assert events.columns["TIME"].tolist() == [1.0, 2.5, 90.0]
-    assert events.columns["X"].dtype == np.dtype(np.int16)
-    assert events.columns["X"].dtype.isnative
+    assert columns_of(events) == {"TIME", "X", "PI"}
+    assert column(events, "TIME").tolist() == [1.0, 2.5, 90.0]
+    assert column(events, "X").dtype == np.dtype(np.int16)
+    assert column(events, "X").dtype.isnative
     assert events.axes["X"].size == 100
-    assert events.axes["X"].valid(events.columns["X"]).tolist() == [True, False, True]
+    assert events.axes["X"].valid(column(events, "X")).tolist() == [True, False, True]
     assert (events.axes["PI"].low, events.axes["PI"].high, events.axes["PI"].null) == (0, 19, -999)
     assert events.gti.total == 20
     assert events.header["OBS_ID"] == "900000001"
@@ -32,11 +41,11 @@ def test_columns_axes_and_good_time(make_events: MakeEvents, name: str) -> None:
 
 
 def test_the_sky_coordinates(make_events: MakeEvents) -> None:
-    wcs = read_events([make_events()], ["X", "Y"]).wcs()
+    wcs = read_events([make_events()], ["X", "Y"]).wcs
     assert wcs is not None
     assert [float(value) for value in wcs.wcs_pix2world(50.5, 40.5, 1)] == pytest.approx([30.0, 0.0])
     bare = make_events("bare.evt", drop=[f"TCTYP{number}" for number in (2, 3)])
-    assert read_events([bare], ["X", "Y"]).wcs() is None
+    assert read_events([bare], ["X", "Y"]).wcs is None
 
 
 def test_lower_case_float_columns_and_odd_neighbours(tmp_path: Path) -> None:
@@ -58,9 +67,9 @@ def test_lower_case_float_columns_and_odd_neighbours(tmp_path: Path) -> None:
     path = tmp_path / "odd.fits"
     table.writeto(path)
     events = read_events([path], ["TIME", "X", "U"])
-    assert events.columns["X"].tolist() == [1.25, 99.5]
+    assert column(events, "X").tolist() == [1.25, 99.5]
     assert (events.axes["X"].low, events.axes["X"].high) == (1, 101)
-    assert events.columns["U"].tolist() == [7, 65535]
+    assert column(events, "U").tolist() == [7, 65535]
     for name in ("PHA", "WAVES", "WORD"):
         with pytest.raises(Permanent, match=f"column {name} holds no single numbers"):
             read_events([path], [name])
@@ -71,14 +80,14 @@ def test_scaled_columns(make_events: MakeEvents) -> None:
     path = make_events(extra=[scaled])
     with fits.open(path, mode="update") as hdus:
         hdus["EVENTS"].header["TSCAL5"], hdus["EVENTS"].header["TZERO5"] = 0.5, 3.0
-    assert read_events([path], ["S"]).columns["S"].tolist() == [4.0]
+    assert column(read_events([path], ["S"]), "S").tolist() == [4.0]
 
 
 def test_scaled_single_precision_is_not_rounded(make_events: MakeEvents) -> None:
     path = make_events(extra=[fits.Column("S", "E", array=np.array([1.25], np.float32))])
     with fits.open(path, mode="update") as hdus:
         hdus["EVENTS"].header["TZERO5"] = 1.7e8
-    assert read_events([path], ["S"]).columns["S"].tolist() == [170000001.25]
+    assert column(read_events([path], ["S"]), "S").tolist() == [170000001.25]
 
 
 def test_rows_beyond_one_chunk(make_events: MakeEvents) -> None:
@@ -89,16 +98,16 @@ def test_rows_beyond_one_chunk(make_events: MakeEvents) -> None:
         {"TIME": times, "X": np.arange(count) % 100, "Y": np.ones(count), "PI": np.zeros(count)},
     )
     events = read_events([path], ["X", "TIME"])
-    assert np.array_equal(events.columns["TIME"], times)
-    assert np.array_equal(events.columns["X"], np.arange(count) % 100)
+    assert np.array_equal(column(events, "TIME"), times)
+    assert np.array_equal(column(events, "X"), np.arange(count) % 100)
 
 
 def test_files_of_one_dataset_are_joined(make_events: MakeEvents) -> None:
     first = make_events("p0.evt", {"PI": [1]}, gti=[(0, 10)])
     second = make_events("p1.evt.gz", {"PI": [2]}, gti=[(8, 30)], OBS_ID="other")
     events = read_events([first, second], ["PI"], ["DETX"])
-    assert events.columns["PI"].tolist() == [1, 2]
-    assert "DETX" not in events.columns
+    assert column(events, "PI").tolist() == [1, 2]
+    assert "DETX" not in columns_of(events)
     assert events.gti.total == 30
     assert events.header["OBS_ID"] == "900000001"
     assert events.names == ("p0.evt", "p1.evt.gz")
@@ -126,8 +135,8 @@ def test_files_on_different_skies_are_refused(make_events: MakeEvents) -> None:
 
 def test_optional_columns_are_read_where_all_have_them(make_events: MakeEvents) -> None:
     with_det = make_events("a.evt", {"DETX": [3]})
-    assert read_events([with_det], ["X"], ["DETX"]).columns["DETX"].tolist() == [3]
-    assert set(read_events([with_det, make_events("b.evt")], ["X"], ["DETX"]).columns) == {"X"}
+    assert column(read_events([with_det], ["X"], ["DETX"]), "DETX").tolist() == [3]
+    assert columns_of(read_events([with_det, make_events("b.evt")], ["X"], ["DETX"])) == {"X"}
 
 
 def test_good_time_is_looked_for_in_order(make_events: MakeEvents) -> None:
@@ -211,7 +220,7 @@ def test_a_damaged_file(make_events: MakeEvents, damage: Callable[[bytes], bytes
         ({"TNULL2": "x"}, "does not give TNULL2"),
         ({"TLMAX2": 0}, "impossible range of its column X: 1 to 0"),
         ({"TLMAX2": 2_000_000_000}, "impossible range"),
-        ({"NAXIS2": 10**16}, "more than memory does"),
+        ({"NAXIS2": 10**16}, "truncated"),
         ({"NAXIS2": -1}, "negative size"),
         ({"TFIELDS": 5}, "not described well"),
         ({"XTENSION": "TABLE"}, "no EVENTS extension"),
@@ -240,7 +249,7 @@ def test_sky_coordinates_that_cannot_be(make_events: MakeEvents, world: dict[str
     with pytest.raises(
         Permanent, match=r"small\.evt: the sky coordinates of X and Y cannot be: [A-Z][^0-9]*$"
     ):
-        events.wcs()
+        _ = events.wcs
 
 
 def test_bytes_that_no_header_may_hold_are_replaced(make_events: MakeEvents) -> None:
@@ -267,5 +276,5 @@ def test_astropy_reads_the_same_from_the_reference(alpha: Path) -> None:
     events = read_events([path], names)
     with fits.open(path) as hdus:
         for name in names:
-            assert np.array_equal(events.columns[name], hdus["EVENTS"].data[name])
+            assert np.array_equal(column(events, name), hdus["EVENTS"].data[name])
     assert events.gti.total == 20345.5

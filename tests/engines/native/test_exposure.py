@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as npst
 
 from tasks.core.errors import NoData, Permanent
 from tasks.engines.native.attitude import read_ehk
-from tasks.engines.native.detector import CALIBRATION, GOOD, live_mask, read_bad_pixels
+from tasks.engines.native.detector import live_mask, read_bad_pixels
 from tasks.engines.native.events import read_events
 from tasks.engines.native.exposure import exposure_map, make
 from tasks.engines.native.exposure_hdus import block_mean
@@ -48,6 +48,7 @@ class Inputs:
             "maps": {"1": str(self.folder / "m1.fits"), "4": str(self.folder / "m4.fits")},
             "delta_arcmin": 20.0,
             "numphi": 1,
+            "mask_calibration": True,
             "recipe": "0123456789abcdef0123",
         }
         return make(**(keywords | changed))
@@ -139,6 +140,16 @@ def test_the_unbinned_map_need_not_be_asked_for(inputs):
     assert not (inputs.folder / "m1.fits").exists()
 
 
+@pytest.mark.parametrize(("masked", "area", "said"), [(True, 2400, "masked"), (False, 2800, "kept")])
+def test_calibration_sources_count_if_asked_for(inputs, masked, area, said):
+    report = inputs.made(mask_calibration=masked, maps={"1": str(inputs.folder / "m1.fits")})
+    assert report.facts["live_area_pixels"] == area
+    with fits.open(inputs.folder / "m1.fits") as hdus:
+        assert hdus[0].data.sum(dtype=float) == pytest.approx(100.0 * area, rel=1e-5)
+        assert len(hdus["PARTIALEXP001"].data) == DET_SIZE**2 - area
+        assert f"calibration sources {said}" in "".join(hdus[0].header["HISTORY"])
+
+
 def test_faults_are_told_and_nothing_is_written(inputs):
     dead = inputs.write("dead.bimg", fits.PrimaryHDU(np.full((DET_SIZE, DET_SIZE), -1, np.int16)))
     idle = inputs.write("idle.evt", inputs._events([10.0], [10.0]))
@@ -182,6 +193,7 @@ def test_one_wedge_agrees_with_the_tools(tmp_path, alpha):
         maps,
         20.0,
         1,
+        True,
         "none",
     )
     assert report.facts["exposure"] == 20345.5
@@ -211,7 +223,7 @@ def test_one_wedge_agrees_with_the_tools(tmp_path, alpha):
 def test_a_drifting_attitude_agrees_with_the_tool(alpha, extras, reference, delta, numphi, masked):
     flags = read_bad_pixels(alpha / "xa900000010xtd_p030000010.bimg.gz")
     split = read_events([extras / f"split_p{n}_cl.evt.gz" for n in (1, 0)], ())
-    live = live_mask(flags) if masked else np.isin(flags, (GOOD, CALIBRATION))
+    live = live_mask(flags, mask_calibration=masked)
     made = exposure_map(read_ehk(extras / "drifting.ehk.gz"), split, live, delta, numphi)
     theirs = fits.getdata(extras / "ref" / f"{reference}.fits.gz").astype(float)
     assert made.exposure == 20345.5

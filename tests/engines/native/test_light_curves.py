@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import BadInput
+from tasks.engines.native.axes import Axis
+from tasks.engines.native.cuts import Cuts
 from tasks.engines.native.events import EventList, read_events
 from tasks.engines.native.gti import Gti
-from tasks.engines.native.light_curves import LightCurve, light_curve, light_curve_hdus
+from tasks.engines.native.light_curves import CurveCounter, LightCurve, light_curve_hdus
 from tasks.engines.native.selection import Selection, frame_shift, live_fraction, select
 from tasks.xtend.channels import Channels
 
@@ -23,9 +25,22 @@ def curve(
     times: list[float], gti: list[tuple[float, float]], width: float, threshold: float = 0.0
 ) -> LightCurve:
     intervals = Gti.merged([a for a, _ in gti], [b for _, b in gti])
-    columns = {"TIME": np.array(times, float)}
-    events = EventList(("a.evt",), {"TIMEDEL": 4.0, "TIMEPIXR": 0.5}, columns, {}, intervals)  # type: ignore[arg-type]
-    return light_curve(Selection(events), np.ones(len(times), bool), width, threshold)
+    # In two parts, as a long list comes.
+    parts = [
+        {"TIME": np.array(part, float), "PI": np.zeros(len(part), np.int16)}
+        for part in (times[:2], times[2:])
+    ]
+    axes = {"PI": Axis("PI", 0, 9)}
+    events = EventList(("a.evt",), {"TIMEDEL": 4.0, "TIMEPIXR": 0.5}, parts, axes, intervals)  # type: ignore[arg-type]
+    return counted(Selection(events), width, threshold)
+
+
+def counted(selection: Selection, width: float, threshold: float = 0.0) -> LightCurve:
+    """The curve of all events."""
+    counter = CurveCounter(selection, Cuts([None], selection.events.axis("PI")), None, width)
+    for chunk in selection.chunks():
+        counter.add(chunk)
+    return counter.curve(None, threshold)
 
 
 def test_bins_start_with_the_good_time_and_count_per_exposed_second() -> None:
@@ -135,12 +150,22 @@ def test_dead_time(header: dict[str, Any], fraction: float) -> None:
 
 def test_times_in_single_precision_are_counted_in_double() -> None:
     made = curve([0.0], [(1.7e8, 1.7e8 + 40)], 2.0)
-    events = Selection(EventList(
-        ("a.evt",), {}, {"TIME": np.array([1.7e8 + 16], np.float32)}, {}, Gti.merged([1.7e8], [1.7e8 + 40])  # type: ignore[arg-type]
-    ))  # fmt: skip
-    counted = light_curve(events, np.ones(1, bool), 2.0, 0.0)
-    assert made.begin.tolist() == counted.begin.tolist()
-    assert counted.begin[counted.counts > 0].tolist() == [1.7e8 + 16]
+    parts = [{"TIME": np.array([1.7e8 + 16], np.float32), "PI": np.zeros(1, np.int16)}]
+    gti = Gti.merged([1.7e8], [1.7e8 + 40])
+    single = counted(Selection(EventList(("a.evt",), {}, parts, {"PI": Axis("PI", 0, 9)}, gti)), 2.0)  # type: ignore[arg-type]
+    assert made.begin.tolist() == single.begin.tolist()
+    assert single.begin[single.counts > 0].tolist() == [1.7e8 + 16]
+
+
+def test_bands_of_one_region_are_counted_together(make_events: MakeEvents) -> None:
+    columns = {"TIME": np.arange(20.0), "X": np.ones(20), "Y": np.ones(20), "PI": np.arange(20)}
+    selection = select(read_events([make_events(columns=columns)], ["TIME", "X", "Y", "PI"]))
+    bands = [Channels(2, 9), Channels(9, 12), None]
+    counter = CurveCounter(selection, Cuts(bands, selection.events.axis("PI")), None, 5.0)
+    for chunk in selection.chunks():
+        counter.add(chunk)
+    counts = [counter.curve(band, 0.0).counts[:4].tolist() for band in bands]
+    assert counts == [[3, 5, 0, 0], [0, 1, 3, 0], [5, 5, 5, 5]]
 
 
 @pytest.mark.parametrize(("given", "said"), [("N/A", 1.0), (0.0, 1.0), (1.0, 1.0), (0.5, 0.5), (None, None)])
@@ -149,7 +174,7 @@ def test_a_product_tells_the_live_fraction_that_was_taken(
 ) -> None:
     path = make_events(**({} if given is None else {"DEADC": given}))
     selection = select(read_events([path], ["TIME", "X", "Y", "PI"]))
-    made = light_curve(selection, np.ones(1, bool), 40.0, 0.0)
+    made = counted(selection, 40.0)
     rate = light_curve_hdus(selection, None, None, 8000, made)[1]
     assert rate.header.get("DEADC") == said
 
@@ -157,7 +182,7 @@ def test_a_product_tells_the_live_fraction_that_was_taken(
 def test_the_file(make_events: MakeEvents) -> None:
     path = make_events(columns={"TIME": [1.0, 2.0], "X": [1, 2], "Y": [1, 2], "PI": [3, 4]}, DEADC=0.5)
     selection = select(read_events([path], ["TIME", "X", "Y", "PI"]))
-    made = light_curve(selection, np.ones(2, bool), 40.0, 0.25)
+    made = counted(selection, 40.0, 0.25)
     primary, rate, gti = light_curve_hdus(selection, Channels(3, 4), None, 8000, made)
     assert primary.data is None
     assert (primary.header["TIMEZERO"], primary.header["TIMEDEL"]) == (20.0, 40.0)

@@ -47,12 +47,16 @@ def write_spectrum(path: Path, backscal: float | None) -> Path:
     rates=st.lists(st.tuples(st.floats(0, 1e3), st.floats(0, 1e3)), min_size=1, max_size=20),
     scale=st.floats(1e-3, 10),
 )
-def test_areas_of_equal_size_subtract_and_errors_add_in_squares(rates, scale):
+def test_scaled_rates_subtract_and_errors_add_in_squares(rates, scale):
     time = 50 + 100 * np.arange(len(rates))
     source, background = (curve(time, column) for column in zip(*rates, strict=True))
-    rate, error = net(source, background, scale)
+    rate, gaussian = net(source, background, scale)
+    same, linear = net(source, background, scale, "linear")
     assert rate + scale * background.rate == pytest.approx(source.rate, rel=1e-9, abs=1e-9)
-    assert error**2 == pytest.approx(source.error**2 + (scale * background.error) ** 2, rel=1e-9, abs=1e-12)
+    assert same.tolist() == rate.tolist()
+    for error, weight in ((gaussian, scale**2), (linear, scale)):
+        squares = source.error**2 + weight * background.error**2
+        assert error**2 == pytest.approx(squares, rel=1e-9, abs=1e-12)
 
 
 def test_a_bin_without_background_is_blank():
@@ -76,7 +80,7 @@ def test_the_file_keeps_the_source_and_tells_the_factor(tmp_path):
     source = write_curve(tmp_path / "s.lc", [0, 100], [4, 9])
     background = write_curve(tmp_path / "b.lc", [0], [1])
     spectra = write_spectrum(tmp_path / "s.pha", 0.002), write_spectrum(tmp_path / "b.pha", 0.008)
-    write_net_curve(tmp_path / "n.lc", source, background, *spectra, "none")
+    write_net_curve(tmp_path / "n.lc", source, background, *spectra, "gaussian", "none")
     with fits.open(tmp_path / "n.lc", checksum=True) as hdus:
         assert [hdu.name for hdu in hdus] == ["PRIMARY", "RATE", "GTI"]
         data, header = hdus["RATE"].data, hdus["RATE"].header
@@ -97,7 +101,7 @@ def test_without_an_area_there_is_no_net_curve(tmp_path, backscal, error, reason
     good, bad = write_spectrum(tmp_path / "g.pha", 0.1), write_spectrum(tmp_path / "x.pha", backscal)
     for spectra in ((good, bad), (bad, good)):
         with pytest.raises(error, match=reason):
-            write_net_curve(tmp_path / "n.lc", *curves, *spectra, "none")
+            write_net_curve(tmp_path / "n.lc", *curves, *spectra, "gaussian", "none")
     assert not (tmp_path / "n.lc").exists()
 
 
@@ -110,21 +114,25 @@ def test_files_that_are_no_light_curves_are_told(tmp_path):
         ((good, nameless), "does not give TIMEDEL"),
     ):
         with pytest.raises(Permanent, match=reason):
-            write_net_curve(tmp_path / "n.lc", *curves, spectrum, spectrum, "none")
+            write_net_curve(tmp_path / "n.lc", *curves, spectrum, spectrum, "gaussian", "none")
 
 
 @pytest.mark.parametrize("band", ["0.6_2.0", "2.0_6.0", "6.0_10.0"])
-def test_curves_agree_with_lcmath(tmp_path, alpha, band):
+@pytest.mark.parametrize(("errors", "mode"), [("linear", 1), ("gaussian", 2)])
+def test_curves_agree_with_lcmath(tmp_path, alpha, band, errors, mode):
     spectra = write_spectrum(tmp_path / "s.pha", 0.4321), write_spectrum(tmp_path / "b.pha", 1.0)
     curves = (alpha / "ref" / f"lc_{role}_en{band}_200s.fits.gz" for role in ("src", "back"))
-    write_net_curve(tmp_path / "n.lc", *curves, *spectra, "none")
-    assert_same(tmp_path / "n.lc", alpha / "ref" / f"lc_net_en{band}_errmode2.fits.gz")
+    write_net_curve(tmp_path / "n.lc", *curves, *spectra, errors, "none")
+    assert_same(tmp_path / "n.lc", alpha / "ref" / f"lc_net_en{band}_errmode{mode}.fits.gz")
+    header = fits.getheader(tmp_path / "n.lc", "RATE")
+    assert header["ERRMODE"] == mode
+    assert f"{errors} errors" in "".join(header["HISTORY"])
 
 
 def test_dead_time_and_coarser_background_agree_with_lcmath(tmp_path, extras):
     spectra = write_spectrum(tmp_path / "s.pha", 0.25), write_spectrum(tmp_path / "b.pha", 1.0)
     curves = extras / "ref" / "deadc_lc.fits.gz", extras / "ref" / "back_400s_lc.fits.gz"
-    write_net_curve(tmp_path / "n.lc", *curves, *spectra, "none")
+    write_net_curve(tmp_path / "n.lc", *curves, *spectra, "gaussian", "none")
     assert_same(tmp_path / "n.lc", extras / "ref" / "deadc_net_docor.fits.gz")
 
 

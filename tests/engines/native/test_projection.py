@@ -56,6 +56,17 @@ def test_area_is_conserved(angle, left, bottom, width, height):
     assert shown.sum(dtype=float) == pytest.approx(width * height, rel=1e-5)
 
 
+def test_a_mask_that_is_nothing_but_edges_keeps_its_area():
+    mask = np.zeros((DET_SIZE, DET_SIZE), bool)
+    mask[300:700, 900:1300] = np.random.default_rng(2).random((400, 400)) < 0.5
+    shown = nominal_coverage(mask, Nominal(100.0, 60.0, 37.0))
+    assert ((shown > 0) & (shown < 1)).sum() > 100_000
+    assert shown.sum(dtype=float) == pytest.approx(mask.sum(), rel=1e-6)
+    # Half a turn shows the same pixels, the last first.
+    turned = nominal_coverage(mask, Nominal(100.0, 60.0, 217.0))
+    assert turned[::-1, ::-1] == pytest.approx(shown, abs=1e-5)
+
+
 @settings(deadline=None, max_examples=10)
 @given(angle=angles, seed=st.integers(0, 1000), offset=st.floats(-0.02, 0.02))
 def test_sampling_each_pixel_finely_gives_the_same(angle, seed, offset):

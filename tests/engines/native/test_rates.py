@@ -91,6 +91,15 @@ def test_only_xtend_has_calibration_sources_and_must_tell_its_angle():
         calibration_pixels(header)
 
 
+def test_calibration_sources_are_blank_even_where_they_were_exposed(tmp_path):
+    sky = {"INSTRUME": "XTEND", "PA_NOM": 0.0, "IMGBIN": 4}
+    image = write(tmp_path / "i.fits", np.ones((607, 607), np.int32), **sky)
+    write_rate_image(
+        tmp_path / "r.fits", image, write(tmp_path / "e.fits", np.full((607, 607), 50.0)), 0.05, "none"
+    )
+    assert (np.isnan(fits.getdata(tmp_path / "r.fits")) == calibration_pixels(fits.getheader(image))).all()
+
+
 def test_a_real_image_is_divided_by_a_real_map(tmp_path, alpha):
     folder = alpha / "ref"
     image, exposure = folder / "image_en0.6_2.0_bin4.fits.gz", folder / "expmap_bin4_mean.fits.gz"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tasks.core.errors import SoftwareFault
 from tasks.engines.native.regions import choose, region_texts
-from tasks.xtend.apertures import Aperture, Apertures, Circle
+from tasks.xtend.apertures import Aperture, Apertures, Circle, calibration_circles
 from tasks.xtend.geometry import PIXEL_ARCSEC, SKY_SIZE, Nominal
 from tasks.xtend.regions import read_region
 
@@ -162,7 +162,7 @@ nominals = st.builds(Nominal, st.floats(0, 359.99), st.floats(-89, 89), st.float
 @given(nominals, st.floats(400, 2000), st.floats(400, 2000), st.floats(5, 200))
 def test_files_mean_the_same_circle_to_every_reader(nominal, x, y, radius):
     apertures = Apertures(0.0, 1.0, Aperture(Circle(x, y, radius), 1.0), None, {})
-    texts = region_texts(nominal, apertures, "any")
+    texts = region_texts(nominal, apertures, "any", calibration_circles(nominal))
     wcs = nominal.wcs()
     # The regions package knows sky coordinates only.
     found = regions.Regions.parse(texts["source"], format="ds9")

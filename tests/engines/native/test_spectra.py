@@ -20,15 +20,15 @@ from tasks.engines.native.backscal import (
 )
 from tasks.engines.native.events import EventList, read_events
 from tasks.engines.native.gti import Gti
-from tasks.engines.native.rotation import Rotation, fit_rotation
+from tasks.engines.native.rotation import Rotation, RotationFit
 from tasks.engines.native.selection import Selection, select
-from tasks.engines.native.spectra import Spectrum, count_channels, spectrum_hdus
-from tasks.engines.native.wmap import weighted_map
+from tasks.engines.native.spectra import Spectrum, SpectrumCounter, spectrum_hdus
 from tasks.xtend.regions import Region, Shape, read_region
 
 MakeEvents = Callable[..., Path]
 WriteRegion = Callable[..., Path]
 COLUMNS = ["TIME", "X", "Y", "PI"]
+PLANES = (("DETX", "DETY"), ("X", "Y"))
 SKY = {
     "X": Axis("X", 1, 200),
     "Y": Axis("Y", 1, 200),
@@ -41,24 +41,44 @@ def read(path: Path) -> Selection:
     return select(read_events([path], COLUMNS, ["DETX", "DETY"]))
 
 
+def inside(selection: Selection, region: Region | None) -> list[bool]:
+    """Which of the events lie in a region."""
+    return [bool(found) for chunk in selection.chunks() for found in chunk.inside(region)]
+
+
+def count(selection: Selection, region: Region | None) -> Spectrum:
+    counter = SpectrumCounter(selection, region)
+    for chunk in selection.chunks():
+        counter.add(chunk)
+    return counter.spectrum()
+
+
+def fitted(selection: Selection) -> Rotation | None:
+    """The rotation that all events tell, added in two parts."""
+    fit = RotationFit((SKY["DETX"], SKY["DETY"]))
+    for chunk in selection.chunks():
+        detector, sky = (np.array([chunk.columns[name] for name in names], float) for names in PLANES)
+        for part in (slice(0, 2), slice(2, None)):
+            fit.add(detector[:, part], sky[:, part])
+    return fit.rotation()
+
+
 def on_detector(detx: np.ndarray, dety: np.ndarray, rotation: Rotation) -> Selection:
     """A selection whose sky pixels are those of detector pixels, rounded."""
     x, y = (
         np.round(values).astype(np.int16) for values in rotation.sky(detx.astype(float), dety.astype(float))
     )
     columns = {"TIME": np.zeros(detx.size), "X": x, "Y": y, "DETX": detx, "DETY": dety}
-    return Selection(EventList(("a",), fits.Header(), columns, SKY, Gti.merged([-1], [1])))
+    return Selection(EventList(("a",), fits.Header(), [columns], SKY, Gti.merged([-1], [1])))
 
 
 def test_channels_in_good_time(make_events: MakeEvents) -> None:
     path = make_events(
         columns={"TIME": [1, 2, 3, 200, 5], "X": [1] * 5, "Y": [1] * 5, "PI": [0, 19, 19, 4, -999]}
     )
-    selection = read(path)
-    counts = count_channels(selection, np.ones(5, bool))
+    counts = count(read(path), None).counts
     assert counts.size == 20
     assert {channel: int(n) for channel, n in enumerate(counts) if n} == {0: 1, 19: 2}
-    assert count_channels(selection, np.array([False, True, False, True, True])).sum() == 1
 
 
 def test_a_region_takes_known_positions_wherever_they_lie(
@@ -66,14 +86,15 @@ def test_a_region_takes_known_positions_wherever_they_lie(
 ) -> None:
     columns = {"TIME": [1] * 4, "X": [50, -5, 200, -999], "Y": [40] * 4, "PI": [1] * 4}
     elsewhere = read_region(write_region("physical", "-circle(50,40,3)"))
-    assert read(make_events(columns=columns)).inside(elsewhere).tolist() == [False, True, True, False]
+    assert inside(read(make_events(columns=columns)), elsewhere) == [False, True, True, False]
     for number in ("X", "Y"):
         columns[number] = [50.0, -5.0, 200.0, np.nan] if number == "X" else [40.0] * 4
     unknown = {name: np.array(values) for name, values in columns.items()}
     axes = {"X": Axis("X", 1, 100), "Y": Axis("Y", 1, 80)}
-    events = EventList(("a",), fits.Header(), unknown, axes, Gti.merged([0], [9]))
-    assert Selection(events).inside(elsewhere).tolist() == [False, True, True, False]
-    assert Selection(events).on_sky.tolist() == [True, False, False, False]
+    selection = Selection(EventList(("a",), fits.Header(), [unknown], axes, Gti.merged([0], [9])))
+    assert inside(selection, elsewhere) == [False, True, True, False]
+    (chunk,) = selection.chunks()
+    assert chunk.on_sky.tolist() == [True, False, False, False]
 
 
 def test_all_selected_events_are_told_counted_or_not(
@@ -82,9 +103,7 @@ def test_all_selected_events_are_told_counted_or_not(
     columns = {"TIME": [1, 1, 1, 500], "X": [50] * 4, "Y": [40] * 4, "PI": [1, -999, 4000, 1],
                "DETX": [30, 30, -999, 30], "DETY": [20] * 4}  # fmt: skip
     selection, region = read(make_events(columns=columns)), read_region(write_region("circle(50,40,3)"))
-    inside = selection.inside(region)
-    spectrum = Spectrum(0, count_channels(selection, inside), 0.1, 29)
-    wmap, table, *_ = spectrum_hdus(selection, inside, region, spectrum)
+    wmap, table, *_ = spectrum_hdus(selection, region, count(selection, region), 0.1, 29)
     assert table.data["COUNTS"].sum() == 1
     assert table.header["TOTCTS"] == wmap.header["TOTCTS"] == 3
 
@@ -94,8 +113,7 @@ def test_positions_between_pixels_tell_the_rotation_as_they_are() -> None:
     detx, dety = np.array([10.0, 90.0, 50.0, 20.0]), np.array([10.0, 20.0, 90.0, 60.0])
     x, y = truth.sky(detx, dety)
     columns = {"TIME": np.zeros(4), "X": x, "Y": y, "DETX": detx, "DETY": dety}
-    selection = Selection(EventList(("a",), fits.Header(), columns, SKY, Gti.merged([-1], [1])))
-    found = fit_rotation(selection, np.ones(4, bool), (SKY["DETX"], SKY["DETY"]))
+    found = fitted(Selection(EventList(("a",), fits.Header(), [columns], SKY, Gti.merged([-1], [1]))))
     assert found is not None
     assert (found.x0, found.y0, found.angle) == pytest.approx((truth.x0, truth.y0, truth.angle), abs=1e-9)
 
@@ -107,8 +125,7 @@ def test_a_rotation_or_mirror_is_found(angle: float, sign: int, count: int, seed
     spread = chance.integers(1, 101, (2, count)).astype(np.int16)
     detector = np.concatenate((spread, [[1, 100, 1], [1, 1, 100]]), axis=1).astype(np.int16)
     truth = Rotation(100.0, 100.0, (50.5, 50.5), sign, angle)
-    selection = on_detector(*detector, truth)
-    found = fit_rotation(selection, np.ones(detector.shape[1], bool), (SKY["DETX"], SKY["DETY"]))
+    found = fitted(on_detector(*detector, truth))
     assert found is not None
     assert found.sign == sign
     corners = np.array([1.0, 100.0, 1.0, 100.0]), np.array([1.0, 1.0, 100.0, 100.0])
@@ -116,12 +133,23 @@ def test_a_rotation_or_mirror_is_found(angle: float, sign: int, count: int, seed
     assert np.allclose(found.det(*found.sky(*corners)), corners)
 
 
-def test_events_elsewhere_tell_the_rotation_where_the_region_has_too_few() -> None:
-    detx, dety = np.array([10, 90, 50], np.int16), np.array([10, 20, 90], np.int16)
-    selection = on_detector(detx, dety, Rotation(100.0, 100.0, (50.5, 50.5), 1, 0.5))
-    found = fit_rotation(selection, np.array([True, False, False]), (SKY["DETX"], SKY["DETY"]))
+def test_events_elsewhere_tell_the_rotation_where_the_region_has_too_few(
+    make_events: MakeEvents, write_region: WriteRegion
+) -> None:
+    detx, dety = np.array([10, 50, 40], np.int16), np.array([10, 20, 50], np.int16)
+    x, y = Rotation(50.0, 40.0, (30.5, 30.5), 1, 0.5).sky(detx.astype(float), dety.astype(float))
+    columns = {"TIME": [1] * 3, "X": np.round(x), "Y": np.round(y), "PI": [1] * 3, "DETX": detx, "DETY": dety}
+    region = read_region(write_region(f"circle({x[0]},{y[0]},3)"))
+    found = count(read(make_events(columns=columns, PA_NOM=200.0)), region).weights.rotation
     assert found is not None
     assert found.angle == pytest.approx(0.5, abs=0.02)
+
+
+def test_events_on_one_pixel_tell_no_rotation() -> None:
+    columns = {name: np.full(5, 7.3) for name in ("TIME", "X", "Y", "DETX", "DETY")}
+    alike = Selection(EventList(("a",), fits.Header(), [columns], SKY, Gti.merged([-1], [1])))
+    assert fitted(alike) is None
+    assert RotationFit((SKY["DETX"], SKY["DETY"])).rotation() is None
 
 
 def test_the_map_covers_the_region_and_drops_what_is_outside(
@@ -140,8 +168,7 @@ def test_the_map_covers_the_region_and_drops_what_is_outside(
         }
     )
     selection, region = read(path), read_region(write_region("physical", "circle(50,40,3)"))
-    inside = selection.inside(region)
-    made = weighted_map(selection, inside, region)
+    made = count(selection, region).weights
     assert made.axes[0].name == "DETX"
     assert made.first == (27, 17)
     assert made.image.shape == (7, 7)
@@ -161,7 +188,7 @@ def test_the_map_of_the_field_covers_the_events(make_events: MakeEvents) -> None
         "DETY": [7, 8, 9],
     }
     selection = read(make_events(columns=columns))
-    made = weighted_map(selection, selection.inside(None), None)
+    made = count(selection, None).weights
     assert made.first == (5, 7)
     assert made.image.tolist() == [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]]
 
@@ -171,7 +198,7 @@ def test_without_detector_columns_the_map_lies_on_the_sky(
 ) -> None:
     selection = read(make_events(columns={"TIME": [1, 1], "X": [50, 60], "Y": [40, 40], "PI": [1, 1]}))
     region = read_region(write_region("box(50,40,3,3,0)"))
-    made = weighted_map(selection, selection.inside(region), region)
+    made = count(selection, region).weights
     assert made.axes[0].name == "X"
     assert made.first == (49, 39)
     assert made.image.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
@@ -182,7 +209,7 @@ def test_an_empty_region_still_has_a_map_by_the_nominal_angle(
 ) -> None:
     path = make_events(columns={"TIME": [1], "X": [50], "Y": [40], "PI": [1], "DETX": [-999], "DETY": [-999]})
     selection, region = read(path), read_region(write_region("circle(1215.5,1215.5,3)"))
-    made = weighted_map(selection, selection.inside(region), region)
+    made = count(selection, region).weights
     assert made.axes[0].name == "DETX"
     assert made.rotation is not None
     assert made.rotation.x0 == pytest.approx(30.5 + 467)
@@ -193,19 +220,17 @@ def test_an_empty_region_still_has_a_map_by_the_nominal_angle(
             INSTRUME="OTHER",
         )
     )
-    assert weighted_map(other, other.inside(region), region).axes[0].name == "X"
+    assert count(other, region).weights.axes[0].name == "X"
 
 
 def test_the_file(make_events: MakeEvents, write_region: WriteRegion) -> None:
     columns = {"TIME": [1, 1], "X": [50, 52], "Y": [40, 40], "PI": [3, 3], "DETX": [30, 32], "DETY": [20, 20]}
     selection = read(make_events(columns=columns, DTCOR=0.5))
     region = read_region(write_region("fk5", 'circle(30.0,0.0,20")', '-annulus(30,0.01,1",3")'))
-    inside = selection.inside(region)
     pixels = count_pixels(region, selection.events)
-    spectrum = Spectrum(
-        0, count_channels(selection, inside), backscal_by_pixels(pixels, selection.events), pixels
-    )
-    wmap, table, gti, shapes = spectrum_hdus(selection, inside, region, spectrum)
+    backscal = backscal_by_pixels(pixels, selection.events)
+    hdus = spectrum_hdus(selection, region, count(selection, region), backscal, pixels)
+    wmap, table, gti, shapes = hdus
     assert [table.name, gti.name, shapes.name] == ["SPECTRUM", "GTI", "REG00101"]
     assert table.data["CHANNEL"].tolist() == list(range(20))
     assert table.data["COUNTS"][3] == 2
@@ -250,8 +275,7 @@ def test_the_file(make_events: MakeEvents, write_region: WriteRegion) -> None:
 def test_a_region_table_of_polygons(make_events: MakeEvents, write_region: WriteRegion) -> None:
     selection = read(make_events())
     region = read_region(write_region("polygon(40,30,60,30,60,50,40,50)", "circle(10,10,2)"))
-    spectrum = Spectrum(0, np.zeros(20, np.int32), 0.1, 10)
-    shapes = spectrum_hdus(selection, selection.inside(region), region, spectrum)[-1]
+    shapes = spectrum_hdus(selection, region, count(selection, region), 0.1, 10)[-1]
     assert shapes.data["X"].tolist() == [[40, 60, 60, 40], [10, 10, 10, 10]]
     assert shapes.data["R"].tolist() == [0, 2]
 
@@ -261,7 +285,7 @@ def test_a_region_table_of_polygons(make_events: MakeEvents, write_region: Write
 def test_pixels_are_counted_on_the_image_only(x: int, y: int, radius: int) -> None:
     region = _circle(x, y, radius)
     axes = {"X": Axis("X", 1, 100), "Y": Axis("Y", 1, 80)}
-    events = EventList(("a",), fits.Header(), {}, axes, Gti.merged([0], [1]))
+    events = EventList(("a",), fits.Header(), (), axes, Gti.merged([0], [1]))
     columns, rows = np.arange(1, 101), np.arange(1, 81)[:, None]
     inside = (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
     assert count_pixels(region, events) == inside.sum()

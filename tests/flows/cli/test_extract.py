@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 from flows.cli.extract import extract
 from tasks.core.errors import BadInput
 from tasks.engines.native import extract_any
+from tasks.engines.native.rates import calibration_pixels
 from tasks.library.call import Call, Report
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
@@ -110,6 +111,18 @@ def write_events(path: Path, **header: Any) -> Path:
     return path
 
 
+def write_map(path: Path, values: Any = None, **header: Any) -> Path:
+    """An exposure map of the sky of those events, of 200 s."""
+    image = fits.PrimaryHDU(np.full((80, 100), 100, np.float32) if values is None else values)
+    sky = {"CTYPE1": "RA---TAN", "CRPIX1": 50.5, "CRVAL1": 30.0, "CDELT1": -1e-3,
+           "CTYPE2": "DEC--TAN", "CRPIX2": 40.5, "CRVAL2": 10.0, "CDELT2": 1e-3}  # fmt: skip
+    image.header.update(sky | header)
+    table = fits.BinTableHDU.from_columns([fits.Column("FRACTION", "D", array=[1.0])], name="OFFAXISHIST")
+    table.header["EXPOSURE"] = 200.0
+    fits.HDUList([image, table]).writeto(path)
+    return path
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     path = tmp_path / "source.reg"
@@ -195,6 +208,72 @@ def test_only_curves_of_the_field_and_a_line_a_product(
     assert fits.getdata(made, "RATE")["RATE"].tolist() == pytest.approx([0.04, 0.02])
 
 
+@pytest.mark.usefixtures("no_children")
+def test_several_files_are_one_list(listing: Callable[..., Any], events: Path, tmp_path: Path) -> None:
+    second = write_events(tmp_path / "second.fits", INSTRUME="OTHER")
+    with fits.open(second, mode="update") as hdus:
+        hdus["EVENTS"].data["TIME"] += 100
+        hdus["GTI"].data["START"], hdus["GTI"].data["STOP"] = 100, 200
+    image, curve = listing(events, second, "--binning", 1, "--time-bin", 100, "--out", tmp_path / "out")
+    assert Path(image["path"]).name.startswith("some_events-")
+    assert fits.getdata(image["path"]).sum() == 6
+    assert fits.getdata(curve["path"], "RATE")["RATE"].tolist() == pytest.approx([0.03, 0.03])
+    header = fits.getheader(image["path"])
+    assert (header["FILIN001"], header["FILIN002"]) == ("some_events.fits", "second.fits")
+
+
+@pytest.mark.usefixtures("no_children")
+@pytest.mark.parametrize(
+    ("words", "area", "said"),
+    [
+        ([], 0.5, "map.fits within the region / its EXPOSURE"),
+        (["--backscal", "exposure"], 0.5, "map.fits within the region / its EXPOSURE"),
+        (["--backscal", "maximum"], 1.0, "map.fits within the region / its maximum"),
+        (["--backscal", "pixels", "--binning", 1], 1.0, "share of the image's pixels"),
+    ],
+)
+def test_backscal_of_a_map_that_is_given(
+    listing: Callable[..., Any], events: Path, source: Path, tmp_path: Path, words: list[str], area, said
+) -> None:
+    # 97 pixels lie in the region, and the brightest of the map lies outside.
+    values = np.full((80, 100), 100, np.float32)
+    values[0, 0] = 200
+    given = write_map(tmp_path / "map.fits", values)
+    products = listing(events, "--source", source, "--exposure-map", given, *words, "--out", tmp_path / "out")
+    header = fits.getheader(products[-1]["path"], "SPECTRUM")
+    pixels = fits.getheader(products[-1]["path"], 0)["NPIXSOU"]
+    assert header["BACKSCAL"] == pytest.approx(area * pixels / 8000)
+    assert said in "".join(f"{line:72}" for line in header["HISTORY"])
+
+
+@pytest.mark.usefixtures("no_children")
+def test_rate_images_of_a_map_that_is_given_are_not_binned(
+    listing: Callable[..., Any], events: Path, tmp_path: Path
+) -> None:
+    given = write_map(tmp_path / "map.fits")
+    words = ("--binning", 1, "--binning", 2, "--exposure-map", given)
+    products = listing(events, *words, "--out", tmp_path / "out")
+    assert [(item["kind"], item["binning"]) for item in products] == [
+        ("image", 1), ("rate-image", 1), ("image", 2),
+    ]  # fmt: skip
+    assert np.nansum(fits.getdata(products[1]["path"])) == pytest.approx(3 / 100)
+
+
+@pytest.mark.usefixtures("no_children")
+@pytest.mark.parametrize(("words", "mode"), [([], 2), (["--net-errors", "linear"], 1)])
+def test_errors_of_net_curves(
+    listing: Callable[..., Any], events: Path, source: Path, background: Path, tmp_path: Path, words, mode
+) -> None:
+    regions = ("--source", source, "--background", background, "--time-bin", 100)
+    products = listing(events, *regions, *words, "--out", tmp_path / "out")
+    of_source, of_background, net = (fits.getdata(item["path"], "RATE") for item in products[:3])
+    header = fits.getheader(products[2]["path"], "RATE")
+    assert header["ERRMODE"] == mode
+    expected = of_source["ERROR"] ** 2 + header["BSCRATIO"] ** mode * of_background["ERROR"] ** 2
+    assert net["ERROR"] ** 2 == pytest.approx(expected)
+    assert of_background["ERROR"].all()
+
+
 def test_names_of_xtend_products(
     listing: Callable[..., Any], source: Path, background: Path, tmp_path: Path
 ) -> None:
@@ -259,6 +338,31 @@ def test_names_of_xtend_products(
         (["--source", "nowhere.reg"], "nowhere.reg"),
         (["--background", "EMPTY"], "holds no shape"),
         (["--ehk", "REGION"], "--bad-pixels"),
+        (["--ehk", "REGION", "--exposure-map", "REGION"], "give one or the other"),
+        (["--exposure-map", "nowhere"], "no file nowhere"),
+        (["--exposure-map", "REGION"], "source.reg"),
+        (["--exposure-map", "REGION", "--binning", "4"], "nothing to serve"),
+        (["--exposure-map", "REGION", "--source", "REGION", "--backscal", "pixels"], "nothing to serve"),
+        (
+            ["--exposure-map", "MAP"],
+            "map.fits does not lie on the sky pixels of some events.fits: CRVAL1 is",
+        ),
+        (["--exposure-map", "MAP", "--delta", "5"], "--delta is for exposure maps that are made"),
+        (["--numphi", "5"], "--numphi is for exposure maps that are made"),
+        (["--keep-calibration-sources"], "--keep-calibration-sources is for exposure maps that are made"),
+        (["--ehk", "REGION", "--bad-pixels", "REGION", "--delta", "0"], "--delta) must be positive"),
+        (["--ehk", "REGION", "--bad-pixels", "REGION", "--delta", "nan"], "--delta) must be positive"),
+        (["--ehk", "REGION", "--bad-pixels", "REGION", "--numphi", "361"], "0 to 360"),
+        (["--backscal", "pixels"], "--backscal needs --source or --background"),
+        (["--backscal", "maximum", "--source", "REGION"], "--backscal maximum needs an exposure map"),
+        (["--backscal", "area", "--source", "REGION"], "'--backscal'"),
+        (
+            ["--net-errors", "linear", "--source", "REGION", "--time-bin", "9"],
+            "--net-errors is for net light",
+        ),
+        (["--net-errors", "1"], "'--net-errors'"),
+        (["EVENTS"], "given twice"),
+        (["OTHER"], "other.evt is not of the dataset of some events.fits: its OBS_ID is 000128000, not None"),
         (["--ehk", "REGION", "--bad-pixels", "REGION"], "Xtend only"),
     ],
 )
@@ -270,7 +374,12 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     (tmp_path / "off.reg").write_text("physical\ncircle(900,900,5)\n")
     energies = [fits.Column(name, "E", array=np.arange(3.0)) for name in ("CHANNEL", "E_MIN", "E_MAX")]
     fits.BinTableHDU.from_columns(energies, name="EBOUNDS").writeto(tmp_path / "small.rmf")
-    files = {"REGION": source, "EMPTY": "empty.reg", "OFF": "off.reg", "RMF": "small.rmf"}
+    write_map(tmp_path / "map.fits", CRVAL1=31.0)
+    write_events(tmp_path / "other.evt", INSTRUME="OTHER", OBS_ID="000128000")
+    files = {
+        "REGION": source, "EMPTY": "empty.reg", "OFF": "off.reg", "RMF": "small.rmf", "MAP": "map.fits",
+        "EVENTS": events, "OTHER": "other.evt",
+    }  # fmt: skip
     before = set(tmp_path.iterdir())
     given = [tmp_path / files[word] if word in files else word for word in words]
     assert said in refused("extract", events, *given, "--out", tmp_path / "out")
@@ -392,3 +501,88 @@ def test_the_reference_dataset_with_exposure_map(listing: Callable[..., Any], tm
     assert fits.getheader(spectrum, "SPECTRUM")["BACKSCAL"] == pytest.approx(expected, rel=1e-6)
     groups = fits.getdata(EXTRAS / "ref" / "grouped_opt.fits.gz", "SPECTRUM")["GROUPING"]
     assert np.array_equal(fits.getdata(grouped, "SPECTRUM")["GROUPING"], groups)
+
+
+@needs_reference
+@pytest.mark.usefixtures("no_children")
+def test_a_split_list_agrees_with_the_tools_list_of_files(
+    listing: Callable[..., Any], tmp_path: Path
+) -> None:
+    products = listing(
+        EXTRAS / "split_p0_cl.evt.gz",
+        EXTRAS / "split_p1_cl.evt.gz",
+        "--binning",
+        4,
+        "--source",
+        EXTRAS / "src.reg",
+        "--time-bin",
+        200,
+        "--out",
+        tmp_path / "out",
+    )
+    image, curve, spectrum = (Path(item["path"]) for item in products)
+    ours, theirs = (fits.getdata(path) for path in (image, EXTRAS / "ref" / "split_image_bin4.fits.gz"))
+    assert np.array_equal(ours, theirs)
+    ours, theirs = (fits.getdata(path, 1) for path in (spectrum, EXTRAS / "ref" / "split_spectrum.fits.gz"))
+    assert np.array_equal(ours["COUNTS"], theirs["COUNTS"])
+    ours, theirs = (fits.getdata(path, "RATE") for path in (curve, EXTRAS / "ref" / "split_lc.fits.gz"))
+    for column in ("TIME", "RATE", "ERROR", "FRACEXP"):
+        assert ours[column] == pytest.approx(theirs[column], rel=1e-6)
+
+
+@needs_reference
+@pytest.mark.usefixtures("no_children")
+@pytest.mark.parametrize(("backscal", "norm"), [("exposure", "EXPOSURE"), ("maximum", "MAX")])
+def test_the_tools_own_map_gives_the_tools_areas(
+    listing: Callable[..., Any], tmp_path: Path, backscal: str, norm: str
+) -> None:
+    products = listing(
+        ALPHA / "xa900000010xtd_p030000010_cl.evt.gz",
+        "--source",
+        ALPHA / "ellipse.reg",
+        "--background",
+        ALPHA / "back.reg",
+        "--exposure-map",
+        ALPHA / "ref" / "expmap.fits.gz",
+        "--backscal",
+        backscal,
+        "--out",
+        tmp_path / "out",
+    )
+    known = json.loads((ALPHA / "reference.json").read_text())["backscal"]
+    areas = [fits.getheader(item["path"], "SPECTRUM")["BACKSCAL"] for item in products]
+    assert areas == pytest.approx([known[f"ellipse_{norm}"], known[f"back_{norm}"]], rel=1e-6)
+
+
+@needs_reference
+@pytest.mark.usefixtures("no_children")
+@pytest.mark.parametrize(
+    ("words", "reference", "wedges"),
+    [
+        (["--keep-calibration-sources"], "expmap_onewedge_nomask", 1),
+        (["--delta", 0.4, "--numphi", 4], "expmap_wedges", 13),
+    ],
+)
+def test_choices_of_exposure_maps_agree_with_the_tool(
+    listing: Callable[..., Any], tmp_path: Path, words: list[object], reference: str, wedges: int
+) -> None:
+    exposure_map, _, rate = listing(
+        EXTRAS / "split_p0_cl.evt.gz",
+        EXTRAS / "split_p1_cl.evt.gz",
+        "--ehk",
+        EXTRAS / "drifting.ehk.gz",
+        "--bad-pixels",
+        ALPHA / "xa900000010xtd_p030000010.bimg.gz",
+        *words,
+        "--out",
+        tmp_path / "out",
+    )
+    ours = fits.getdata(exposure_map["path"]).astype(float)
+    theirs = fits.getdata(EXTRAS / "ref" / f"{reference}.fits.gz").astype(float)
+    assert np.abs(ours - theirs).max() < 0.002 * 20345.5
+    assert ours.sum() == pytest.approx(theirs.sum(), rel=1e-6)
+    assert fits.getheader(exposure_map["path"])["NUMEXMAP"] == wedges
+    # Calibration sources are blank in rate images whether the map counts them or not.
+    circles = calibration_pixels(fits.getheader(rate["path"]))
+    assert np.isnan(fits.getdata(rate["path"])[circles]).all()
+    assert (ours[circles].max() > 20000) == ("--keep-calibration-sources" in words)
