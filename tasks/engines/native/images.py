@@ -56,9 +56,9 @@ class ImageCounter:
         piece = chunk.piece(self._cuts)
         selected = chunk.good & (piece >= 0)
         self._selected += np.bincount(piece[selected], minlength=self._cuts.count)
-        selected &= chunk.on_sky
-        piece = piece[selected]
-        x, y = (nearest(chunk.columns[axis.name][selected]).astype(np.intp) for axis in self._axes)
+        shown = np.flatnonzero(selected & chunk.on_sky)
+        piece = piece[shown]
+        x, y = (nearest(chunk.columns[axis.name][shown]).astype(np.intp) for axis in self._axes)
         for binning, counts in self._counts.items():
             place = pixel_numbers(x, y, self._axes, binning)
             first = piece * np.intp(counts[0].size)

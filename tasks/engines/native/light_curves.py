@@ -78,9 +78,10 @@ class CurveCounter:
 
     def add(self, chunk: Chunk) -> None:
         """Count the events of a chunk."""
-        piece = chunk.piece(self._cuts)
-        chosen = chunk.inside(self._region) & chunk.good & (piece >= 0)
-        place = np.floor((chunk.times[chosen] - self._start) / self._width).astype(np.intp)
+        inside = chunk.cut(self._region)
+        piece = inside.piece(self._cuts)
+        chosen = np.flatnonzero(inside.good & (piece >= 0))
+        place = np.floor((inside.times[chosen] - self._start) / self._width).astype(np.intp)
         place += piece[chosen] * np.intp(self._counts.shape[1])
         np.add.at(self._counts.reshape(-1), place, 1)
 

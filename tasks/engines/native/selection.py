@@ -108,35 +108,33 @@ class Chunk(_Memory):
         x, y = self.events.axis("X"), self.events.axis("Y")
         return x.valid(self.columns["X"]) & y.valid(self.columns["Y"])
 
-    @cached_property
-    def _has_position(self) -> Mask:
-        x, y = self.events.axis("X"), self.events.axis("Y")
-        return x.known(self.columns["X"]) & y.known(self.columns["Y"])
-
     def piece(self, cuts: Cuts) -> NDArray[np.int16]:
         """The piece of the PI axis that each event lies in, shape (n,); −1 where it belongs to no band."""
         return self.once(cuts, lambda: cuts.piece(self.columns["PI"]))
 
-    def inside(self, region: Region | None) -> Mask:
-        """Which events lie in a region, in good time or not, shape (n,); all of them without one.
+    def cut(self, region: Region | None) -> "Chunk":
+        """The events that lie in a region, in good time or not; all of them without one.
 
         Positions that are no whole pixels, or lie beyond the range of sky pixels, are taken as they are.
         """
-        if region is None:
-            return np.ones(self.size, bool)
-        return self.once(region, lambda: self._inside(region))
+        return self if region is None else self.once(region, lambda: self._cut(region))
 
-    def _inside(self, region: Region) -> Mask:
-        inside = self._has_position.copy()
-        wcs = self.events.wcs
-        if box := region.bounding_box(wcs):
-            x, y = self.columns["X"], self.columns["Y"]
-            left, right = math.floor(box[0]) - 1, math.ceil(box[1]) + 1
-            bottom, top = math.floor(box[2]) - 1, math.ceil(box[3]) + 1
-            inside &= (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
-        near = np.flatnonzero(inside)
-        inside[near] = region.contains(self.columns["X"][near], self.columns["Y"][near], wcs)
-        return inside
+    def _cut(self, region: Region) -> "Chunk":
+        x, y = self.columns["X"], self.columns["Y"]
+        near = np.flatnonzero(self._near(region))
+        inside = near[region.contains(x[near], y[near], self.events.wcs)]
+        return Chunk(self.events, {name: values[inside] for name, values in self.columns.items()})
+
+    def _near(self, region: Region) -> Mask:
+        """Events with a position that are not surely outside."""
+        x, y = self.columns["X"], self.columns["Y"]
+        known = self.events.axis("X").known(x) & self.events.axis("Y").known(y)
+        box = region.bounding_box(self.events.wcs)
+        if box is None:
+            return known
+        left, right = math.floor(box[0]) - 1, math.ceil(box[1]) + 1
+        bottom, top = math.floor(box[2]) - 1, math.ceil(box[3]) + 1
+        return known & (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
 
 
 def select(events: EventList) -> Selection:

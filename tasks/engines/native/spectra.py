@@ -59,10 +59,10 @@ class SpectrumCounter:
 
     def add(self, chunk: Chunk) -> None:
         """Count the events of a chunk."""
-        chosen = chunk.inside(self.region) & chunk.good
-        self._selected += int(np.count_nonzero(chosen))
-        pi = chunk.columns["PI"]
-        legal = pi[chosen & self._axis.valid(pi)].astype(np.intp) - self._axis.low
+        inside = chunk.cut(self.region)
+        self._selected += int(np.count_nonzero(inside.good))
+        pi = inside.columns["PI"]
+        legal = pi[inside.good & self._axis.valid(pi)].astype(np.intp) - self._axis.low
         self._counts += np.bincount(legal, minlength=self._axis.size)
         self._map.add(chunk)
 

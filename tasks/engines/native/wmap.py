@@ -64,13 +64,13 @@ class MapCounter:
 
     def add(self, chunk: Chunk) -> None:
         """Count the events of a chunk."""
-        x, y = (chunk.columns[axis.name] for axis in self._axes)
+        inside = chunk.cut(self._region)
+        x, y = (inside.columns[axis.name] for axis in self._axes)
         placed = self._axes[0].valid(x) & self._axes[1].valid(y)
-        inside = placed & chunk.inside(self._region)
-        counted = inside & chunk.good
+        counted = np.flatnonzero(placed & inside.good)
         self._counts.add(_map_pixel(x[counted]), _map_pixel(y[counted]))
         if self._turned:
-            _add(self._fit, chunk, inside & chunk.on_sky)
+            _add(self._fit, inside, placed & inside.on_sky)
 
     @property
     def _turned(self) -> bool:
@@ -159,7 +159,8 @@ def _add(fit: RotationFit, chunk: Chunk, mask: Mask) -> None:
 
 def _points(chunk: Chunk, names: tuple[str, str], mask: Mask) -> NDArray[np.float64]:
     """Positions of some events, shape (2, n)."""
-    return np.array([chunk.columns[name][mask] for name in names], np.float64)
+    chosen = np.flatnonzero(mask)
+    return np.array([chunk.columns[name][chosen] for name in names], np.float64)
 
 
 def _map_pixel(values: NDArray[Any]) -> Integers:
