@@ -73,7 +73,7 @@ def doctor(path: Path, change: Callable[[Any], None]) -> None:
 
 
 def test_the_native_engine_equals_the_ftools(alpha: Path) -> None:
-    done = compare(alpha, alpha.with_name("alpha-extras"))
+    done = compare()
     assert done.returncode == 0, done.stdout
     assert done.stderr == ""
     assert "MISSED" not in done.stdout
