@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -26,7 +25,6 @@ from tasks.archive.simulated.archive import make_archive
 from tasks.core.settings import Settings
 
 COMMAND = Path(sys.executable).with_name("xtendflow")
-POSTGRESQL = max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)
 _PATIENCE = 240.0
 
 
@@ -352,35 +350,6 @@ def bucket() -> Iterator[dict[str, str]]:
         "AWS_EC2_METADATA_DISABLED": "true",
     }
     server.stop()
-
-
-@pytest.fixture
-def postgresql() -> Iterator[str]:
-    """The URL of an empty database in a throw-away PostgreSQL cluster."""
-    if POSTGRESQL is None:
-        pytest.skip("no PostgreSQL server is installed (Debian: postgresql)")
-    binaries = POSTGRESQL.parent
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    # PostgreSQL refuses to run as root.
-    owner = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
-    if owner:
-        shutil.chown(folder, **owner)
-
-    def run(*command: str) -> None:
-        subprocess.run(
-            [str(binaries / command[0]), *command[1:]],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd=folder,
-            **owner,
-        )
-
-    run("initdb", "-D", f"{folder}/data", "-U", "postgres", "-A", "trust", "--no-sync")
-    run("pg_ctl", "-D", f"{folder}/data", "-w", "-l", f"{folder}/log", "-o",
-        f"-k {folder} -c listen_addresses='' -F", "start")  # fmt: skip
-    yield f"postgresql://postgres@/postgres?host={folder}"
-    run("pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "stop")
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -1,8 +1,4 @@
 import logging
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,8 +24,6 @@ S3_VARIABLES = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-# The newest Debian or Ubuntu cluster tools, when there are any.
-POSTGRESQL = max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)
 
 
 @pytest.fixture(scope="session")
@@ -70,48 +64,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """A throw-away PostgreSQL cluster, as a URL without the database's name."""
-    if POSTGRESQL is None:
-        pytest.skip("no PostgreSQL server is installed (Debian: postgresql)")
-    binaries = POSTGRESQL.parent
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    # PostgreSQL refuses to run as root.
-    owner = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
-    if owner:
-        shutil.chown(folder, **owner)
-
-    def run(*command: str) -> None:
-        subprocess.run(
-            [str(binaries / command[0]), *command[1:]],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd=folder,
-            **owner,
-        )
-
-    run("initdb", "-D", f"{folder}/data", "-U", "postgres", "-A", "trust", "--no-sync")
-    run("pg_ctl", "-D", f"{folder}/data", "-w", "-l", f"{folder}/log", "-o",
-        f"-k {folder} -c listen_addresses='' -F", "start")  # fmt: skip
-    yield f"postgresql://postgres@/{{}}?host={folder}"
-    run("pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "stop")
-    shutil.rmtree(folder)
-
-
 @pytest.fixture(
     params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.system])]
 )
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
-    import psycopg
-
-    url = request.getfixturevalue("postgresql")
-    name = f"ledger_{uuid4().hex}"
-    with psycopg.connect(url.format("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return url.format(name)
+    url: str = request.getfixturevalue("postgresql")
+    return url
 
 
 @pytest.fixture

@@ -224,8 +224,8 @@ class TestPostgreSQL:
     def test_a_connection_that_was_cut_is_made_again(self, postgresql):
         import psycopg
 
-        database = Database.open(postgresql.format("postgres"))
-        with psycopg.connect(postgresql.format("postgres"), autocommit=True) as other:
+        database = Database.open(postgresql)
+        with psycopg.connect(postgresql, autocommit=True) as other:
             other.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
             )

@@ -1,0 +1,54 @@
+"""Servers that tests of several parts need."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+# The newest Debian or Ubuntu cluster tools, when there are any.
+POSTGRESQL = max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """A throw-away PostgreSQL cluster, as a URL without the database's name."""
+    if POSTGRESQL is None:
+        pytest.skip("no PostgreSQL server is installed (Debian: postgresql)")
+    binaries = POSTGRESQL.parent
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    # PostgreSQL refuses to run as root.
+    owner = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
+    if owner:
+        shutil.chown(folder, **owner)
+
+    def run(*command: str) -> None:
+        subprocess.run(
+            [str(binaries / command[0]), *command[1:]],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=folder,
+            **owner,
+        )
+
+    run("initdb", "-D", f"{folder}/data", "-U", "postgres", "-A", "trust", "--no-sync")
+    run("pg_ctl", "-D", f"{folder}/data", "-w", "-l", f"{folder}/log", "-o",
+        f"-k {folder} -c listen_addresses='' -F", "start")  # fmt: skip
+    yield f"postgresql://postgres@/{{}}?host={folder}"
+    run("pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "stop")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgresql(postgresql_server: str) -> str:
+    """The URL of a database of its own, empty."""
+    import psycopg
+
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgresql_server.format("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return postgresql_server.format(name)
