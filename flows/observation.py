@@ -1,5 +1,6 @@
 """One observation: download, processing, and products of each of its datasets."""
 
+import asyncio
 from typing import Any
 
 from prefect import flow
@@ -19,7 +20,7 @@ from tasks.core.errors import BadInput, LeaseLost, NoData
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.state import Standing
 from tasks.core.state import State as DatasetState
-from tasks.engines.choice import engine, resolved
+from tasks.engines.choice import choose, register
 from tasks.library.claim import claim
 from tasks.library.logbook import Attempting
 from tasks.library.recipe import Recipe
@@ -43,6 +44,8 @@ async def observation(
 ) -> Any:
     """Do everything for one observation; fails when any of its datasets does.
 
+    Runs with the engine heasoft belong to the work queue of that name (`Chosen.queue`).
+
     Parameters
     ----------
     obsid : ObsID
@@ -55,21 +58,21 @@ async def observation(
         The sweep that asks for it.
     """
     entry = entry or await _look_up(obsid)
-    recipe = resolved(recipe)
-    chosen = engine(recipe.engine)
+    chosen = await asyncio.to_thread(choose, recipe)
+    await asyncio.to_thread(register, this_site())
     try:
         async with (
             claim(this_site(), obsid) as held,
             Attempting(
                 held,
                 engine=chosen.name,
-                versions=chosen.versions(),
-                basis=basis(entry, recipe, chosen.versions()),
+                versions=chosen.versions,
+                basis=basis(entry, chosen.recipe, chosen.versions),
                 sweep=sweep,
                 flow_run_id=flow_run.id,
             ) as attempt,
         ):
-            attempt.standing = await _everything(entry, recipe, attempt.datasets)
+            attempt.standing = await _everything(entry, chosen.recipe, attempt.datasets)
     except LeaseLost as exc:
         return Completed(name=HELD_ELSEWHERE, message=str(exc))
     return _as_state(attempt.standing)
@@ -77,7 +80,7 @@ async def observation(
 
 async def _everything(entry: Observation, recipe: Recipe, standings: Standings) -> Standing:
     """Download, process, make products and pages; `standings` fills as datasets end."""
-    downloaded = await download(entry.obsid, return_state=True)
+    downloaded = await download(entry.obsid, recipe, return_state=True)
     if (standing := await standing_of(downloaded)).state != DatasetState.DONE:
         return standing
     fetched: Any = await downloaded.aresult()

@@ -1,6 +1,7 @@
 """Processing: cleaned events of every dataset of an observation."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from prefect import flow
@@ -8,11 +9,12 @@ from prefect.client.schemas.objects import State
 
 from tasks.core.identifiers import ObsID
 from tasks.engines.datasets import downloaded_datasets
+from tasks.engines.heasoft.reprocessing import reprocessed
 from tasks.library.claim import claim
 from tasks.library.publication import tidy
 from tasks.library.recipe import Recipe
 from tasks.library.site import this_site
-from tasks.processing import process
+from tasks.processing import pipeline, process
 from tasks.steps import do, together
 from tasks.xtend.cautions import Caution
 
@@ -21,7 +23,7 @@ from tasks.xtend.cautions import Caution
 async def processing(
     obsid: ObsID, recipe: Recipe = Recipe(), cautions: tuple[Caution, ...] = ()
 ) -> list[State[Any]]:
-    """Calibrate and screen what was downloaded, for each data class.
+    """Calibrate and screen what was downloaded, for each data class; HEASoft's pipeline runs once for all.
 
     Parameters
     ----------
@@ -36,4 +38,5 @@ async def processing(
         datasets = downloaded_datasets(held.site, obsid, recipe, cautions)
         for dataset in datasets:
             await asyncio.to_thread(tidy, held.site.store, obsid, dataset.dataclass, held.confirm)
-        return await together(*(do(process, dataset) for dataset in datasets))
+        async with reprocessed(held.site, datasets, partial(pipeline, obsid)):
+            return await together(*(do(process, dataset) for dataset in datasets))

@@ -19,7 +19,7 @@ from tasks.archive.selection import Choice, Selection, select
 from tasks.core.identifiers import ObsID
 from tasks.core.state import Standing
 from tasks.core.state import State as DatasetState
-from tasks.engines.choice import engine, resolved
+from tasks.engines.choice import Chosen, choose, register
 from tasks.library.inventory import damaged
 from tasks.library.ownership import claim_recipe
 from tasks.library.recipe import Recipe
@@ -64,26 +64,35 @@ async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), verify: bool 
     site, started = this_site(), datetime.now(UTC)
     name = f"{started:%Y-%m-%dT%H-%M-%S}-{str(flow_run.id)[:8]}"
     # Once, here: everything that the sweep starts is frozen to this engine.
-    recipe = resolved(recipe)
+    chosen = _choose_engines(site, recipe)
+    recipe = chosen.recipe
+    logger.info("engine %s; its observations are for the work queue %s", chosen.name, chosen.queue)
     site.clear_scratch()
     site.end_leases()
     claim_recipe(site.store, recipe)
     found = await discovery(query)
-    selection = _select(site, found, recipe, verify)
+    selection = _select(site, found, chosen, verify)
+    if selection.chosen:
+        # Observations are run in this process, whatever workers elsewhere have.
+        choose(recipe)
     endings = await _observe(selection, recipe, name, site.cores + _AHEAD)
     summary = _summarise(site, name, recipe, started, selection, endings)
     return _as_state(summary)
 
 
-def _select(site: Site, found: tuple[Observation, ...], recipe: Recipe, verify: bool) -> Selection:
+def _choose_engines(site: Site, recipe: Recipe) -> Chosen:
+    """Say what this host has, and settle the engines by what any host has."""
+    register(site)
+    return choose(recipe, site.ledger.registered_versions("heasoft"))
+
+
+def _select(site: Site, found: tuple[Observation, ...], chosen: Chosen, verify: bool) -> Selection:
     """Choose in plain Python what has to be run, and note it in the ledger."""
-    chosen = engine(recipe.engine)
-    site.ledger.register_versions(site.holder.rpartition(":")[0], chosen.name, chosen.versions())
     selection = select(
         found,
         site.ledger.observations(),
-        recipe,
-        chosen.versions(),
+        chosen.recipe,
+        chosen.versions,
         # A bucket's listing costs money and minutes where a folder's scan costs seconds.
         damaged(site.store, site.ledger) if verify or site.store_is_folder else frozenset(),
         datetime.now(UTC),

@@ -1,5 +1,6 @@
 """`xtendflow doctor`: what is installed and reachable, and what to do about what is not."""
 
+import contextlib
 import json
 import os
 import platform
@@ -9,12 +10,16 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from flows.cli.options import AsJson, console, has_ledger, read_settings
 from tasks.core.errors import EnvironmentFault, XtendflowError
 from tasks.core.settings import Settings
+
+if TYPE_CHECKING:
+    from tasks.engines.heasoft.installation import Installation
 
 _FREE_GB = 20
 
@@ -58,7 +63,7 @@ def doctor(
     """
     settings = read_settings()
     findings = [_python(), *_heasoft(), _prefect_server(settings), _disk(settings), _store(settings)]
-    findings += [_ledger(settings), _sources(settings)]
+    findings += [_ledger(settings), _queue(settings), _sources(settings)]
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -132,17 +137,48 @@ def _heasoft() -> list[Finding]:
         if found.heasoftpy
         else Finding("heasoftpy", Verdict.ABSENT, "not importable by this Python", come_with)
     )
-    caldb = (
-        Finding("CALDB", Verdict.GOOD, found.caldb)
-        if found.caldb
-        else Finding(
+    return [heasoft, heasoftpy, _caldb(found)]
+
+
+def _caldb(found: "Installation") -> Finding:
+    from tasks.engines.heasoft.caldb import caldb_version
+
+    if not found.caldb:
+        return Finding(
             "CALDB",
             Verdict.ABSENT,
             "CALDB is not set: no responses can be made",
             "Set CALDB to a local copy or to https://nasa-heasarc.s3.amazonaws.com/caldb.",
         )
+    try:
+        version_there = caldb_version(found.caldb)
+    except EnvironmentFault as exc:
+        # Without the rest of HEASoft nothing asks for it.
+        verdict = Verdict.ABSENT if found.lacking else Verdict.BROKEN
+        return Finding("CALDB", verdict, str(exc), "Set CALDB to a copy that holds XRISM's Xtend data.")
+    told = version_there if found.caldb in version_there else f"{version_there} at {found.caldb}"
+    return Finding("CALDB", Verdict.GOOD, told)
+
+
+def _queue(settings: Settings) -> Finding:
+    """Which work queue this host can serve, and who has HEASoft by the ledger."""
+    from tasks.engines.choice import DEFAULT_QUEUE, HEASOFT_QUEUE
+    from tasks.engines.heasoft.installation import find_installation
+    from tasks.library.ledger import Ledger
+
+    queues = (
+        f"{DEFAULT_QUEUE} alone" if find_installation().lacking else f"{DEFAULT_QUEUE} and {HEASOFT_QUEUE}"
     )
-    return [heasoft, heasoftpy, caldb]
+    known = ""
+    if has_ledger(settings):
+        try:
+            with contextlib.closing(Ledger.open(settings.ledger_url)) as ledger:
+                registered = ledger.registered_versions("heasoft")
+        except XtendflowError:
+            registered = ()  # the ledger's own line says what is wrong
+        versions = sorted({each.get("heasoft", "unknown") for each in registered})
+        known = f"; HEASoft that workers have registered: {', '.join(versions) or 'none'}"
+    return Finding("Work queue", Verdict.GOOD, f"this host can serve {queues}{known}")
 
 
 def _prefect_server(settings: Settings) -> Finding:

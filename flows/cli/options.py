@@ -15,6 +15,8 @@ from tasks.core.words import in_words
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tasks.library.recipe import Recipe
+
 _WITHOUT_TERMINAL = 160
 
 Archive = Annotated[
@@ -24,6 +26,17 @@ CatalogueName = Annotated[
     str | None, typer.Option("--catalogue", help="`heasarc`, or the path of a local xrismmastr-like table.")
 ]
 StoreUrl = Annotated[str | None, typer.Option("--store", help="Where products go: a directory or s3://….")]
+EngineChoice = Annotated[
+    str | None, typer.Option("--engine", help="How steps are done: auto, heasoft or native.")
+]
+StepEngines = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--step-engine",
+        metavar="STEP=ENGINE",
+        help="Engine of one step, such as extraction=native (repeatable).",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
@@ -51,6 +64,28 @@ def read_settings(**given: Any) -> Settings:
         raise BadInput(f"the settings do not hold: {in_words(exc)}") from exc
     except ValueError as exc:
         raise BadInput(f"xtendflow.toml cannot be read: {exc}") from exc
+
+
+def with_engines(recipe: "Recipe", engine: str | None, steps: list[str] | None) -> "Recipe":
+    """The recipe with the engines that the command line gives, which go before its own.
+
+    Raises
+    ------
+    BadInput
+        When there is no such engine or step.
+    """
+    single: dict[str, str] = {}
+    for text in steps or ():
+        step, sign, name = text.partition("=")
+        if not sign or single.setdefault(step, name) != name:
+            raise BadInput(f"--step-engine {text}: give STEP=ENGINE once a step, such as extraction=native")
+    given = recipe.model_dump(mode="json")
+    given["engine"] = engine or given["engine"]
+    given["engines"] |= single
+    try:
+        return type(recipe).model_validate(given)
+    except ValidationError as exc:
+        raise BadInput(f"--engine or --step-engine does not hold: {in_words(exc)}") from exc
 
 
 def has_ledger(settings: Settings) -> bool:

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.options import Archive, AsJson, CatalogueName, StoreUrl, read_settings
+from flows.cli.options import (
+    Archive,
+    AsJson,
+    CatalogueName,
+    EngineChoice,
+    StepEngines,
+    StoreUrl,
+    has_ledger,
+    read_settings,
+    with_engines,
+)
 from tasks.core.errors import BadInput, EnvironmentFault, XtendflowError
 from tasks.core.identifiers import ObsID
 from tasks.core.settings import Settings
@@ -21,6 +31,7 @@ from tasks.core.words import in_words
 
 if TYPE_CHECKING:
     from tasks.archive.catalogue.interface import Query
+    from tasks.library.recipe import Recipe
 
 _INTERRUPTED = 130
 
@@ -37,6 +48,8 @@ def sweep(
     since: Annotated[str | None, typer.Option(help="Observed on this day (YYYY-MM-DD) or later.")] = None,
     until: Annotated[str | None, typer.Option(help="Observed on this day or before.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="TOML file that says what to make.")] = None,
+    engine: EngineChoice = None,
+    step_engine: StepEngines = None,
     archive: Archive = None,
     catalogue: CatalogueName = None,
     store: StoreUrl = None,
@@ -53,7 +66,7 @@ def sweep(
 
     Without a selection it takes the whole archive. A local Prefect server is started unless PREFECT_API_URL
     names one. Ends with status 0 when everything is done, 1 when something failed, 2 on bad input, 3 when
-    server, catalogue or store cannot be used, 130 when interrupted.
+    server, catalogue, store or engine cannot be used, 130 when interrupted.
     """
     from tasks.library.recipe import Recipe, read_recipe
 
@@ -70,7 +83,8 @@ def sweep(
         since=_day(since),
         until=_day(until),
     )
-    chosen = read_recipe(recipe) if recipe else Recipe()
+    chosen = with_engines(read_recipe(recipe) if recipe else Recipe(), engine, step_engine)
+    _check_engines(settings, chosen)
     _check_places(settings, query)
     order = {
         "query": query.model_dump(mode="json"),
@@ -98,6 +112,18 @@ def _day(text: str | None) -> date | None:
         return None if text is None else date.fromisoformat(text)
     except ValueError as exc:
         raise BadInput(f"{text!r} is no day: give YYYY-MM-DD, such as 2026-11-01") from exc
+
+
+def _check_engines(settings: Settings, recipe: "Recipe") -> None:
+    """Refuse a recipe that no host can follow, as far as this one and the ledger know."""
+    from tasks.engines.choice import choose
+    from tasks.library.ledger import Ledger
+
+    registered: tuple[dict[str, str], ...] = ()
+    if has_ledger(settings):
+        with contextlib.closing(Ledger.open(settings.ledger_url)) as ledger:
+            registered = ledger.registered_versions("heasoft")
+    choose(recipe, registered)
 
 
 def _check_places(settings: Settings, query: "Query") -> None:

@@ -79,8 +79,8 @@ def download(
     return tuple(InputFile(name=file.name, size=file.size, sha256=known[file.name]) for file in files)
 
 
-def fetch_observation(archive: str, obsid: str, directory: str) -> Report:
-    """List an observation, choose what the native engine needs, and download it: one call of the runner.
+def fetch_observation(archive: str, obsid: str, directory: str, pipeline: bool = False) -> Report:
+    """List an observation, choose what the engines need, and download it: one call of the runner.
 
     Parameters
     ----------
@@ -89,6 +89,8 @@ def fetch_observation(archive: str, obsid: str, directory: str) -> Report:
     obsid : str
     directory : str
         The observation's local folder.
+    pipeline : bool
+        Whether the observation will be reprocessed, so that xtdpipeline's inputs are needed as well.
 
     Returns
     -------
@@ -105,7 +107,7 @@ def fetch_observation(archive: str, obsid: str, directory: str) -> Report:
     observation = ObsID(obsid)
     with open_archive(archive) as opened:
         listing = _retried(lambda: opened.list(observation), DELAYS)
-        found = datasets(observation, listing)
+        found = datasets(observation, listing, pipeline=pipeline)
         copies = download(opened, observation, needed(found), Path(directory), on_progress=tell_progress)
     return Report(facts={"datasets": _inputs(found, copies), "bytes": sum(copy.size for copy in copies)})
 

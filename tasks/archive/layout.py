@@ -17,6 +17,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from tasks.core.errors import NoData, Proprietary
 from tasks.core.identifiers import DataClass, ObsID
+from tasks.library.pipeline_files import place_of
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +130,9 @@ class DatasetFiles(BaseModel):
         Bad-pixel image (DET) of the first split.
     ehk : ArchiveFile or None
         Extended housekeeping, shared by all datasets of the observation.
+    pipeline : tuple of ArchiveFile
+        What xtdpipeline reads besides, the same for all datasets of the observation; empty where it does
+        not run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -136,11 +140,13 @@ class DatasetFiles(BaseModel):
     events: Annotated[tuple[ArchiveFile, ...], Field(min_length=1)]
     bad_pixels: ArchiveFile | None
     ehk: ArchiveFile | None
+    pipeline: tuple[ArchiveFile, ...] = ()
 
     @property
     def files(self) -> tuple[ArchiveFile, ...]:
         """All of them, events first."""
-        return (*self.events, *(file for file in (self.bad_pixels, self.ehk) if file is not None))
+        own = (*self.events, *(file for file in (self.bad_pixels, self.ehk) if file is not None))
+        return tuple(dict.fromkeys((*own, *self.pipeline)))
 
 
 def observation_path(obsid: ObsID) -> str:
@@ -148,11 +154,22 @@ def observation_path(obsid: ObsID) -> str:
     return f"{obsid[0]}/{obsid}/"
 
 
-def datasets(obsid: ObsID, files: Iterable[ArchiveFile]) -> dict[DataClass, DatasetFiles]:
+def datasets(
+    obsid: ObsID, files: Iterable[ArchiveFile], *, pipeline: bool = False
+) -> dict[DataClass, DatasetFiles]:
     """The datasets that a listing shows, by data class.
 
     A data class counts when every split of its cleaned pointing events is there unencrypted. Files of
     another ObsID are ignored.
+
+    Parameters
+    ----------
+    obsid : ObsID
+        The observation.
+    files : iterable of ArchiveFile
+        The listing.
+    pipeline : bool
+        Whether the observation will be reprocessed, so that xtdpipeline's inputs are needed as well.
 
     Raises
     ------
@@ -169,19 +186,32 @@ def datasets(obsid: ObsID, files: Iterable[ArchiveFile]) -> dict[DataClass, Data
         _refuse(obsid, files, encrypted)
     if encrypted:
         logger.warning("%s: data classes left out, still encrypted: %s", obsid, ", ".join(sorted(encrypted)))
+    inputs = pipeline_inputs(obsid, files) if pipeline else ()
     return {
         dataclass: DatasetFiles(
             events=tuple(file for parsed, file in splits.items() if parsed.dataclass == dataclass),
             bad_pixels=_bad_pixels(obsid, dataclass, files),
             ehk=_ehk(obsid, files),
+            pipeline=inputs,
         )
         for dataclass in usable
     }
 
 
 def needed(found: Mapping[DataClass, DatasetFiles]) -> tuple[ArchiveFile, ...]:
-    """The files that the native engine needs for these datasets, each once."""
+    """The files that the engines need for these datasets, each once."""
     return tuple(dict.fromkeys(file for dataset in found.values() for file in dataset.files))
+
+
+def pipeline_inputs(obsid: ObsID, files: Iterable[ArchiveFile]) -> tuple[ArchiveFile, ...]:
+    """What xtdpipeline reads of an observation, in order of the names; of each file the gzipped copy."""
+    # Of two copies the pipeline would take both, and stop. The gzipped one's name comes last.
+    found = {
+        file.name.removesuffix(".gz"): file
+        for file in sorted(files, key=lambda file: file.name)
+        if place_of(obsid, file.name)
+    }
+    return tuple(found.values())
 
 
 def _cleaned_events(obsid: ObsID, files: Iterable[ArchiveFile]) -> dict[EventFile, ArchiveFile]:

@@ -6,7 +6,7 @@ from tasks.core.errors import Permanent, SoftwareFault
 from tasks.engines.native.fits_stream import headers, opened, padded_size, skip
 from tasks.library.call import Call, Report
 
-_FITS_SUFFIXES = (".fits", ".evt", ".bimg", ".rmf", ".arf")
+_FITS_SUFFIXES = (".fits", ".evt", ".bimg", ".fpix", ".gti", ".pha", ".lc", ".rmf", ".arf")
 
 
 def check_outputs(call: Call, report: Report, directory: Path) -> None:
@@ -19,10 +19,24 @@ def check_outputs(call: Call, report: Report, directory: Path) -> None:
     """
     for name in call.outputs:
         if name not in report.not_made:
-            _check_file(directory / name, call.function)
+            check_file(directory / name, call.maker)
 
 
-def _check_file(path: Path, maker: str) -> None:
+def check_file(path: Path, maker: str) -> None:
+    """See that a file is there, not empty, and whole where its name says that it is FITS.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    maker : str
+        Who should have made it, for messages.
+
+    Raises
+    ------
+    SoftwareFault
+        When it is not.
+    """
     if not path.is_file():
         raise SoftwareFault(f"{maker} ended well but did not make {path.name}")
     if path.stat().st_size == 0:

@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 
 from tasks.core.errors import XtendflowError
+from tasks.engines.machine import peak_memory
 from tasks.library.call import Call, Report
 
 CALL_FILE = ".call.json"
@@ -35,7 +36,8 @@ def main() -> int:
         known = next(kind for kind in type(exc).__mro__ if kind.__module__ == XtendflowError.__module__)
         _leave({"error": known.__name__, "message": str(exc)})
         return 1
-    _leave({"report": Report.model_validate(answer or {}).model_dump(mode="json")})
+    report = Report.model_validate(answer or {}).model_dump(mode="json")
+    _leave({"report": report, "memory": peak_memory()})
     return 0
 
 

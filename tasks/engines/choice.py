@@ -1,24 +1,178 @@
-"""Which engines there are, and which one a recipe gets."""
+"""Which engines there are, and which one does each step of a recipe."""
 
-from tasks.core.errors import BadInput
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from tasks.core.errors import BadInput, EnvironmentFault
+from tasks.engines.heasoft.engine import HEASoftEngine
+from tasks.engines.heasoft.installation import find_installation
 from tasks.engines.interface import Engine
 from tasks.engines.native.engine import NativeEngine
-from tasks.library.recipe import Recipe
+from tasks.library.dataset import EngineUse
+from tasks.library.manifest import Step
+from tasks.library.recipe import EngineName, Engines, Recipe
+from tasks.library.site import Site
+
+logger = logging.getLogger("xtendflow.engines")
+
+Versions = dict[str, str]
+
+STEPS = tuple(Step(name) for name in Engines.model_fields)
+"""The steps that an engine does."""
+
+DEFAULT_QUEUE, HEASOFT_QUEUE = "default", "heasoft"
+"""Work queues of the pool; `deployments/prefect.yaml` names the same."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The engine of each step, settled once for a whole run.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        With the name of an engine for every step, and the versions of HEASoft and CALDB where it is used:
+        from then on it means the same everywhere.
+    uses : dict
+        Engine and versions of each step.
+    """
+
+    recipe: Recipe
+    uses: dict[Step, EngineUse]
+
+    @property
+    def name(self) -> str:
+        """The engines in use, such as `heasoft+native`."""
+        return "+".join(sorted({use.name for use in self.uses.values()}))
+
+    @property
+    def versions(self) -> Versions:
+        """The versions of all engines in use."""
+        return {name: given for use in self.uses.values() for name, given in use.versions.items()}
+
+    @property
+    def queue(self) -> str:
+        """The work queue whose workers can run it: those without HEASoft serve the default one alone."""
+        return HEASOFT_QUEUE if HEASoftEngine.name in self.name.split("+") else DEFAULT_QUEUE
+
+    @property
+    def reprocesses(self) -> bool:
+        """Whether events are made anew from the unfiltered ones."""
+        return self.uses[Step.PROCESSING].name == HEASoftEngine.name
 
 
 def engine(name: str) -> Engine:
-    """The engine of a name; `auto` is the best one that is installed.
+    """The engine of a name.
 
     Raises
     ------
     BadInput
         When there is no such engine.
     """
-    if name not in ("auto", NativeEngine.name):
-        raise BadInput(f"there is no engine {name!r}: give auto or {NativeEngine.name}")
-    return NativeEngine()
+    if name == NativeEngine.name:
+        return NativeEngine()
+    if name == HEASoftEngine.name:
+        return HEASoftEngine()
+    raise BadInput(f"there is no engine {name!r}: give {HEASoftEngine.name} or {NativeEngine.name}")
 
 
-def resolved(recipe: Recipe) -> Recipe:
-    """The recipe with the name of the engine that it gets here: from then on it means the same everywhere."""
-    return recipe.model_copy(update={"engine": engine(recipe.engine).name})
+def _installed() -> tuple[Engine, ...]:
+    """The engines that this host has."""
+    return (NativeEngine(), *([] if find_installation().lacking else [HEASoftEngine()]))
+
+
+def register(site: Site) -> None:
+    """Tell the ledger which engines this host has, so that hosts without them know what is stale."""
+    for each in _installed():
+        try:
+            site.ledger.register_versions(site.host, each.name, each.versions())
+        except EnvironmentFault as exc:
+            # Whoever asks for this engine hears of it as an error.
+            logger.warning("the engine %s cannot be used on this host: %s", each.name, exc)
+
+
+def choose(recipe: Recipe, registered: Iterable[Mapping[str, str]] | None = None) -> Chosen:
+    """Settle the engine of each step: HEASoft where it is asked for or, by `auto`, where it is there.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its `engine`, `engines` and pins of versions count.
+    registered : iterable of mapping
+        Versions of the HEASoft engine that workers have; without them only this host counts.
+
+    Raises
+    ------
+    EnvironmentFault
+        When HEASoft is asked for and is not there, or not in the version asked for.
+    """
+    asked = {step: getattr(recipe.engines, step) or recipe.engine for step in STEPS}
+    heasoft = _heasoft(recipe, registered, asked)
+    native = NativeEngine()
+    engines = {step: heasoft if heasoft and asked[step] != native.name else native for step in STEPS}
+    uses = {step: EngineUse(name=each.name, versions=each.versions()) for step, each in engines.items()}
+    return Chosen(_frozen(recipe, uses), uses)
+
+
+def _heasoft(
+    recipe: Recipe, registered: Iterable[Mapping[str, str]] | None, asked: Mapping[Step, EngineName]
+) -> HEASoftEngine | None:
+    """The HEASoft engine in the newest version that fits; None where no step gets it."""
+    if set(asked.values()) == {"native"}:
+        return None
+    found = find_installation()
+    there = [*map(dict, registered or ()), *([] if found.lacking else [HEASoftEngine().versions()])]
+    if not there and "heasoft" not in asked.values():
+        return None
+    if not there:
+        steps = ", ".join(step for step, name in asked.items() if name == "heasoft")
+        elsewhere = "" if registered is None else ", nor has a worker registered it"
+        raise EnvironmentFault(
+            f"the engine heasoft is asked for ({steps}) and is not here{elsewhere}: it lacks "
+            f"{'; '.join(found.lacking)}. xtendflow doctor tells more; the engine native needs none of it"
+        )
+    pins = {"heasoft": recipe.heasoft.version, "caldb": recipe.heasoft.caldb}
+    fitting = [
+        each for each in there if all(map(_fits, (each.get(name, "") for name in pins), pins.values()))
+    ]
+    if not fitting:
+        wanted = ", ".join(f"{name} {pin}" for name, pin in pins.items() if pin)
+        have = "; ".join(", ".join(f"{name} {each.get(name)}" for name in pins) for each in there)
+        raise EnvironmentFault(f"the recipe asks for {wanted}, and there is only {have}")
+    return HEASoftEngine(max(fitting, key=_newness))
+
+
+def _fits(given: str, pin: str | None) -> bool:
+    """Whether a version is the pinned one; the day of a CALDB's index is enough."""
+    # An address goes before the version of a remote CALDB.
+    ways = (given, given.rpartition(" ")[2])
+    return pin is None or any(way == pin or way.startswith(f"{pin}-") for way in ways)
+
+
+def _newness(versions: Mapping[str, str]) -> list[list[tuple[int, str]]]:
+    """A key that sorts versions as people do, 6.9 before 6.36: HEASoft first, then CALDB."""
+    return [
+        [
+            (int(part), "") if part.isdecimal() else (-1, part)
+            for part in re.findall(r"\d+|\D+", versions.get(name, ""))
+        ]
+        for name in ("heasoft", "caldb", "heasoftpy")
+    ]
+
+
+def _frozen(recipe: Recipe, uses: Mapping[Step, EngineUse]) -> Recipe:
+    """The recipe that means these engines and versions, written in one way only."""
+    names = sorted(use.name for use in uses.values())
+    overall = max(names, key=names.count)
+    engines = {step: use.name for step, use in uses.items() if use.name != overall}
+    heasoft = next((use.versions for use in uses.values() if use.name == "heasoft"), None)
+    pins = {"version": heasoft["heasoft"], "caldb": heasoft["caldb"]} if heasoft else {}
+    return recipe.model_copy(
+        update={
+            "engine": overall,
+            "engines": Engines.model_validate(engines),
+            "heasoft": recipe.heasoft.model_copy(update=pins),
+        }
+    )

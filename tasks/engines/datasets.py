@@ -2,7 +2,7 @@
 
 from tasks.core.errors import BadInput
 from tasks.core.identifiers import DataClass, ObsID
-from tasks.engines.choice import engine
+from tasks.engines.choice import choose
 from tasks.engines.fetching import fetched
 from tasks.library.dataset import Dataset
 from tasks.library.recipe import Recipe
@@ -19,16 +19,17 @@ def downloaded_datasets(
     ------
     SoftwareFault
         When it has not been.
+    EnvironmentFault
+        When the recipe asks for an engine or versions that are not here.
     """
-    chosen = engine(recipe.engine)
+    chosen = choose(recipe)
     return tuple(
         Dataset(
             obsid=obsid,
             dataclass=dataclass,
-            recipe=recipe,
+            recipe=chosen.recipe,
             inputs=inputs,
-            engine=chosen.name,
-            versions=chosen.versions(),
+            engines=chosen.uses,
             cautions=cautions,
         )
         for dataclass, inputs in sorted(fetched(site, obsid).items())

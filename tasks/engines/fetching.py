@@ -23,8 +23,17 @@ _SECONDS_BETWEEN_LINES = 5.0
 _SECONDS = 12 * 3600.0
 
 
-async def fetch(site: Site, obsid: ObsID) -> Fetched:
+async def fetch(site: Site, obsid: ObsID, *, pipeline: bool = False) -> Fetched:
     """Have verified copies of the files that an observation's datasets need, and remember which they are.
+
+    Parameters
+    ----------
+    site : Site
+        Where to.
+    obsid : ObsID
+        The observation.
+    pipeline : bool
+        Whether it will be reprocessed, so that xtdpipeline's inputs are needed as well.
 
     Raises
     ------
@@ -34,7 +43,12 @@ async def fetch(site: Site, obsid: ObsID) -> Fetched:
     folder = site.downloads / obsid
     call = Call(
         function="tasks.archive.download:fetch_observation",
-        parameters={"archive": site.settings.archive_url, "obsid": obsid, "directory": str(folder)},
+        parameters={
+            "archive": site.settings.archive_url,
+            "obsid": obsid,
+            "directory": str(folder),
+            "pipeline": pipeline,
+        },
         timeout=_SECONDS,
     )
     with workplace(site, f"{obsid}-download") as directory:

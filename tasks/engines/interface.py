@@ -25,12 +25,15 @@ class StepInputs:
         The observation's folder of verified archive files.
     locate : callable
         Gives a local path of a published product.
+    scratch : Path
+        The scratch folder of this process, where a reprocessed observation waits for its datasets.
     """
 
     dataset: Dataset
     manifest: Manifest | None
     downloads: Path
     locate: Callable[[Product], Path]
+    scratch: Path = Path()
 
 
 class Engine(Protocol):

@@ -23,12 +23,12 @@ from tasks.core import errors
 from tasks.core.errors import EnvironmentFault, GaveUp, SoftwareFault, Transient
 from tasks.engines.check import check_outputs
 from tasks.engines.child import CALL_FILE, REPORT_FILE
+from tasks.engines.machine import PFILES_FOLDER, bytes_in, environment, is_full
+from tasks.engines.words import LAST_LINES, last_words
 from tasks.library.call import PROGRESS, Call, OnProgress, Report
 
-_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""The runner fills the cores with children; a child that fills them with threads would only be in the way."""
-_LAST_LINES = 5
-_LONGEST_LINE = 300
+_LONGEST_LOG = 64 << 20
+"""Characters of a call's output that the log keeps: a tool gone wild must not fill the disk."""
 _SECONDS_TO_DIE = 5.0
 _SECONDS_TO_DRAIN = 2.0
 _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
@@ -46,11 +46,17 @@ class CallResult:
         What the function told.
     seconds : float
         Wall-clock time.
+    memory : int
+        Bytes that the child, or a process that it started, held at most.
+    disk : int
+        Bytes of the files in the working directory at the end.
     """
 
     call: Call
     report: Report
     seconds: float
+    memory: int = 0
+    disk: int = 0
 
 
 async def run_call(
@@ -85,11 +91,16 @@ async def run_call(
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("a", encoding="utf-8") as out:
                 status, tail = await _run_child(call, directory, out, on_progress)
+            report, memory = _read_report(call, directory, status, tail)
+            await asyncio.to_thread(check_outputs, call, report, directory)
+            disk = await asyncio.to_thread(bytes_in, directory)
         except OSError as exc:
-            raise EnvironmentFault(f"{call.function} cannot be run in {directory}: {exc}") from exc
-        report = _read_report(call, directory, status, tail)
-        await asyncio.to_thread(check_outputs, call, report, directory)
-        return CallResult(call, report, time.monotonic() - started)
+            raise EnvironmentFault(f"{call.maker} cannot be run in {directory}: {exc}") from exc
+        except SoftwareFault as exc:
+            if not is_full(directory, str(exc)):
+                raise
+            raise EnvironmentFault(f"{call.maker} found no room on the disk of {directory}: {exc}") from exc
+        return CallResult(call, report, time.monotonic() - started, memory, disk)
 
 
 def run_call_blocking(call: Call, directory: Path) -> Report:
@@ -100,6 +111,7 @@ def run_call_blocking(call: Call, directory: Path) -> Report:
 
 def _prepare(call: Call, directory: Path) -> None:
     directory.mkdir(parents=True)
+    (directory / PFILES_FOLDER).mkdir()
     (directory / CALL_FILE).write_text(call.model_dump_json(), encoding="utf-8")
     for name, path in call.inputs.items():
         (directory / name).symlink_to(path)
@@ -109,25 +121,28 @@ async def _run_child(
     call: Call, directory: Path, out: TextIO, on_progress: OnProgress | None
 ) -> tuple[int, Iterable[str]]:
     """Run the child to its end; its exit status and the last lines it printed."""
-    tail: deque[str] = deque(maxlen=_LAST_LINES)
+    tail: deque[str] = deque(maxlen=LAST_LINES)
     out.write(f"# {call.model_dump_json()}\n")
+    kept = 0
     try:
         async with asyncio.timeout(call.timeout), _child(directory) as (process, output):
             async for line in _lines(output):
                 if line.startswith(PROGRESS):
                     _tell(line, on_progress)
                     continue
-                out.write(f"{line}\n")
                 tail.append(line)
+                if kept <= _LONGEST_LOG:
+                    kept += len(line) + 1
+                    out.write(f"{line}\n" if kept <= _LONGEST_LOG else "# it prints on, which is not kept\n")
             status = await process.wait()
     except TimeoutError as exc:
         out.write(f"# killed after {call.timeout:g} s\n")
-        raise GaveUp(f"{call.function} was stopped after {call.timeout:g} s") from exc
+        raise GaveUp(f"{call.maker} was stopped after {call.timeout:g} s") from exc
     out.write(f"# exit status {status}\n")
     if status < 0:
         # Somebody killed it, or memory ran out: worth a try. By any other signal it ended itself.
         kind = Transient if -status in (signal.SIGKILL, signal.SIGTERM) else SoftwareFault
-        raise kind(f"{call.function} was ended by {_signal_name(-status)}")
+        raise kind(f"{call.maker} was ended by {_signal_name(-status)}")
     return status, tail
 
 
@@ -146,7 +161,7 @@ async def _child(directory: Path) -> AsyncIterator[tuple[asyncio.subprocess.Proc
             stdout=stdout,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, **_ENVIRONMENT},
+            env=environment(directory),
         )  # fmt: skip
         try:
             lifeline.close()
@@ -218,23 +233,17 @@ def _tell(line: str, on_progress: OnProgress | None) -> None:
         on_progress(int(done), int(total))
 
 
-def _read_report(call: Call, directory: Path, status: int, tail: Iterable[str]) -> Report:
-    """What the child reported, or the error that it named."""
+def _read_report(call: Call, directory: Path, status: int, tail: Iterable[str]) -> tuple[Report, int]:
+    """What the child reported, with its peak memory, or the error that it named."""
     try:
         content: dict[str, Any] = json.loads((directory / REPORT_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
-        raise SoftwareFault(f"{call.function} broke off: {_last_words(tail)}") from exc
+        raise SoftwareFault(f"{call.maker} broke off: {last_words(tail)}") from exc
     if "error" in content:
         raise getattr(errors, content["error"])(content["message"])
     if status:
-        raise SoftwareFault(f"{call.function} ended with exit status {status}: {_last_words(tail)}")
-    return Report.model_validate(content["report"])
-
-
-def _last_words(tail: Iterable[str]) -> str:
-    """The last lines as one that a page, a database and a terminal can take."""
-    printable = ("".join(char if char.isprintable() else " " for char in line).strip() for line in tail)
-    return " | ".join(line[-_LONGEST_LINE:] for line in printable if line) or "it printed nothing"
+        raise SoftwareFault(f"{call.maker} ended with exit status {status}: {last_words(tail)}")
+    return Report.model_validate(content["report"]), int(content["memory"])
 
 
 def _signal_name(number: int) -> str:

@@ -4,7 +4,7 @@ The manifest says what is there; a step that finds everything in it does nothing
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -14,6 +14,7 @@ from tasks.engines.choice import engine
 from tasks.engines.interface import StepInputs
 from tasks.engines.runner import CallResult, run_call
 from tasks.engines.workplace import workplace
+from tasks.library.call import linked
 from tasks.library.dataset import Dataset
 from tasks.library.manifest import Manifest, NotMade, Product, Step, StepRecord, Target
 from tasks.library.orders import Order, Wanted, order
@@ -127,7 +128,7 @@ async def _run(found: Progress, dataset: Dataset, site: Site, directory: Path) -
     """Do the engine's calls one after another; outputs are left in `directory/{number}`."""
     if not found.stale:
         return []
-    chosen = engine(dataset.engine)
+    chosen = engine(dataset.engine_of(found.step).name)
     if why_not := chosen.can(found.step):
         raise SoftwareFault(why_not)
     fetched = directory / "inputs"
@@ -136,9 +137,10 @@ async def _run(found: Progress, dataset: Dataset, site: Site, directory: Path) -
         found.manifest,
         site.downloads / dataset.obsid,
         lambda product: site.store.local(f"{dataset.key}/{product.path}", fetched, product.sha256),
+        site.scratch,
     )
     log = site.log(dataset.obsid, dataset.dataclass)
-    calls = await _in_thread(chosen.plan, found.step, inputs, found.stale)
+    calls = linked(await _in_thread(chosen.plan, found.step, inputs, found.stale), directory)
     return [
         await run_call(call, directory / str(number), log, cores=site.cores)
         for number, call in enumerate(calls)
@@ -193,13 +195,13 @@ def _record(found: Progress, dataset: Dataset, results: list[CallResult]) -> Ste
     """How the step was done; calls of an earlier go stay as long as something they made does."""
     settled = {item.name for item in found.kept} | {item.name for item in _known(found)}
     before = found.record.calls if found.record else ()
-    earlier = (_trimmed(call, settled) for call in before if settled & set(call["outputs"]))
-    calls = [*earlier, *map(_call, results)]
+    calls = [*_earlier(before, settled), *map(_call, results)]
     told = [tuple(map(Caution.model_validate, call["cautions"])) for call in calls]
+    use = dataset.engine_of(found.step)
     return StepRecord(
         fingerprint=found.order.fingerprint,
-        engine=dataset.engine,
-        versions={**dataset.versions, **engine(dataset.engine).provenance()},
+        engine=use.name,
+        versions={**use.versions, **engine(use.name).provenance()},
         calls=tuple(calls),
         facts=_facts(calls),
         cautions=_distinct([found.order.cautions, *told]),
@@ -209,11 +211,23 @@ def _record(found: Progress, dataset: Dataset, results: list[CallResult]) -> Ste
 def _call(result: CallResult) -> dict[str, Any]:
     """A call as the manifest keeps it: without the paths of this machine, with what it told."""
     return {
-        **result.call.model_dump(mode="json", exclude={"inputs"}),
+        **result.call.model_dump(mode="json", exclude={"inputs", "after"}),
         "inputs": sorted(result.call.inputs),
         "seconds": round(result.seconds, 3),
+        "memory": result.memory,
+        "disk": result.disk,
         **result.report.model_dump(mode="json", include={"facts", "cautions"}),
     }
+
+
+def _earlier(before: Sequence[dict[str, Any]], settled: set[str | None]) -> list[dict[str, Any]]:
+    """Calls of earlier goes that made something that stays, and those that these took files from."""
+    needed, kept = set(settled), []
+    for call in reversed(before):
+        if needed & set(call["outputs"]):
+            kept.append(_trimmed(call, needed))
+            needed |= set(call["inputs"])
+    return kept[::-1]
 
 
 def _trimmed(call: dict[str, Any], settled: set[str | None]) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """A call is data: what to run, on what, and what must come out."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.core.errors import SoftwareFault
 from tasks.xtend.cautions import Caution
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=255)]
@@ -27,6 +29,9 @@ class Call(BaseModel):
         JSON-able keywords; files are named as they are called inside the working directory.
     inputs : dict
         Name inside the working directory → absolute path of a local file; linked before the start.
+    after : dict
+        Name inside the working directory → number, from 0, of the earlier call of the same plan that makes
+        the file of this name; linked like an input.
     outputs : tuple of str
         Names of the files that must be there afterwards.
     timeout : float
@@ -38,8 +43,14 @@ class Call(BaseModel):
     function: Annotated[str, Field(pattern=r"^tasks(\.\w+)+:\w+$")]
     parameters: dict[str, Any] = {}
     inputs: dict[FileName, str] = {}
+    after: dict[FileName, Annotated[int, Field(ge=0)]] = {}
     outputs: tuple[FileName, ...] = ()
     timeout: Annotated[float, Field(gt=0)] = 3600.0
+
+    @property
+    def maker(self) -> str:
+        """Who does it, for messages: the tool where one is named, else the function."""
+        return str(self.parameters.get("tool", self.function))
 
 
 class Report(BaseModel):
@@ -63,6 +74,35 @@ class Report(BaseModel):
     cautions: tuple[Caution, ...] = ()
     file_cautions: dict[str, tuple[Caution, ...]] = {}
     not_made: dict[str, str] = {}
+
+
+def linked(calls: Sequence[Call], directory: Path) -> list[Call]:
+    """The calls of a plan, where what a call takes from an earlier one is an input.
+
+    Parameters
+    ----------
+    calls : sequence of Call
+        In the order in which they run.
+    directory : Path
+        Each works in the folder of its number below.
+
+    Raises
+    ------
+    SoftwareFault
+        When a call takes what no earlier one makes.
+    """
+    for number, call in enumerate(calls):
+        for name, maker in call.after.items():
+            if maker >= number or name not in calls[maker].outputs:
+                raise SoftwareFault(f"no call before {call.maker} makes {name}")
+    made = [
+        {name: str(directory.absolute() / str(maker) / name) for name, maker in call.after.items()}
+        for call in calls
+    ]
+    return [
+        call.model_copy(update={"inputs": {**call.inputs, **more}, "after": {}}) if more else call
+        for call, more in zip(calls, made, strict=True)
+    ]
 
 
 def tell_progress(done: int, total: int) -> None:

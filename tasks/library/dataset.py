@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.library.fingerprint import fingerprint
-from tasks.library.manifest import InputFile
+from tasks.library.manifest import InputFile, Step
 from tasks.library.recipe import Recipe
 from tasks.xtend.cautions import Caution
 
@@ -21,7 +21,7 @@ class DatasetInputs(BaseModel):
     bad_pixels, ehk : str or None
         Bad-pixel image and extended housekeeping, where the archive has them.
     inputs : tuple of InputFile
-        Size and hash of each.
+        Size and hash of each; what xtdpipeline reads is among them where the observation is reprocessed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +36,15 @@ class DatasetInputs(BaseModel):
         return next(file.sha256 for file in self.inputs if file.name == name)
 
 
+class EngineUse(BaseModel):
+    """The engine that does a step: its name and versions, which are part of every fingerprint."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    versions: dict[str, str]
+
+
 class Dataset(BaseModel):
     """One ObsID × one data class with everything that decides its products.
 
@@ -47,10 +56,8 @@ class Dataset(BaseModel):
         What to make.
     inputs : DatasetInputs
         From what.
-    engine : str
-        How: the engine's name, resolved at selection.
-    versions : dict
-        The engine's versions, part of every fingerprint.
+    engines : dict
+        How: the engine of each step, resolved at selection.
     cautions : tuple of Caution
         What discovery noticed.
     """
@@ -61,8 +68,7 @@ class Dataset(BaseModel):
     dataclass: DataClass
     recipe: Recipe
     inputs: DatasetInputs
-    engine: str
-    versions: dict[str, str]
+    engines: dict[Step, EngineUse]
     cautions: tuple[Caution, ...] = ()
 
     @property
@@ -70,7 +76,11 @@ class Dataset(BaseModel):
         """The dataset's folder in the store: `{obsid}/{dataclass}`."""
         return f"{self.obsid}/{self.dataclass}"
 
+    def engine_of(self, step: Step) -> EngineUse:
+        """The engine that does a step."""
+        return self.engines[step]
+
 
 def recipe_hash(recipe: Recipe) -> str:
-    """The hash that products carry in their RECIPE keyword."""
-    return fingerprint(recipe)
+    """The hash that products carry in their RECIPE keyword; versions of software stand beside it."""
+    return fingerprint(recipe.model_dump(mode="json", exclude={"heasoft": {"version", "caldb"}}))

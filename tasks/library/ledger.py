@@ -6,6 +6,7 @@ The store is the truth about datasets, products and attempts; `rebuild` makes th
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Row, Table, delete, func, select
@@ -24,6 +25,8 @@ from tasks.library.rows import Count, DatasetRow, ObservationRow, ProductRow, Si
 from tasks.library.store import Store
 
 _MANIFEST_KEY = re.compile(rf"([0-9]{{9}})/([0-9a-f]{{8}})/{re.escape(MANIFEST)}")
+REGISTERED_FOR = timedelta(days=30)
+"""How long a host counts as one that has an engine after it last said so."""
 _UNKNOWN = Standing(state=State.WAITING, reason="no attempt says how it ended")
 
 
@@ -116,10 +119,11 @@ class Ledger(Database):
         with self.writing() as connection:
             upsert(connection, schema.versions, [row])
 
-    def newest_versions(self, engine: str) -> dict[str, str] | None:
-        """The highest versions of an engine that a host has registered; None when no host has any."""
-        rows = self._all(schema.versions, schema.versions.c.engine == engine)
-        return max((dict(row.versions) for row in rows), key=_natural, default=None)
+    def registered_versions(self, engine: str) -> tuple[dict[str, str], ...]:
+        """The versions of an engine that hosts have, unless they have not been heard of for long."""
+        table = schema.versions
+        rows = self._all(table, table.c.engine == engine, table.c.seen > now() - REGISTERED_FOR)
+        return tuple(dict(row.versions) for row in rows)
 
     def rebuild(self, store: Store) -> Rebuilt:
         """Make datasets, products and attempts again from the store; what else is known stays."""
@@ -159,11 +163,3 @@ def _scan(store: Store) -> tuple[list[Manifest], list[Attempt], tuple[str, ...]]
 def _attempt(row: Row[Any]) -> Attempt:
     values = {name: value for name, value in row._mapping.items() if name in Attempt.model_fields}
     return Attempt(**values, standing=standing(row))
-
-
-def _natural(versions: Mapping[str, str]) -> list[tuple[str, list[tuple[int, str]]]]:
-    """A key that sorts versions as people do: 6.9 before 6.36."""
-    return [
-        (name, [(int(part), "") if part.isdecimal() else (-1, part) for part in re.findall(r"\d+|\D+", text)])
-        for name, text in sorted(versions.items())
-    ]

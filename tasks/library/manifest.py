@@ -21,6 +21,7 @@ class Step(StrEnum):
     REGIONS = "regions"
     EXTRACTION = "extraction"
     DERIVED = "derived"
+    RESPONSES = "responses"
 
 
 class Kind(StrEnum):
@@ -28,13 +29,18 @@ class Kind(StrEnum):
 
     EVENTS = "cleaned-events"
     BAD_PIXELS = "bad-pixel-image"
+    FLICKERING = "flickering-pixels"
     EXPOSURE_MAP = "exposure-map"
+    EFFICIENCY_MAP = "efficiency-map"
     REGION = "region"
     IMAGE = "image"
     RATE_IMAGE = "rate-image"
     LIGHT_CURVE = "light-curve"
     SPECTRUM = "spectrum"
     GROUPED_SPECTRUM = "grouped-spectrum"
+    RMF = "rmf"
+    ARF = "arf"
+    RAYTRACE = "raytraced-events"
 
 
 class Role(StrEnum):

@@ -29,6 +29,12 @@ def exposure_map(oi: ObsID, dc: DataClass, delta_arcmin: float, numphi: int, bin
     return f"{_dataset(oi, dc)}-{attitude}-imbinfactor{binning}-enALL-expmap.fits"
 
 
+def efficiency_map(oi: ObsID, dc: DataClass, delta_arcmin: float, numphi: int, energy_kev: float) -> str:
+    """Name of an efficiency map, which is not binned."""
+    attitude = f"attraddelta{_number(delta_arcmin)}arcmin-attphibin{numphi}"
+    return f"{_dataset(oi, dc)}-{attitude}-imbinfactor1-en{_number(energy_kev)}keV-effmap.fits"
+
+
 def light_curve(
     oi: ObsID,
     dc: DataClass,
@@ -81,6 +87,21 @@ def grouped_spectrum(spectrum_name: str, kind: Literal["min", "opt"], scale: flo
     return f"{spectrum_name.removesuffix(_SPECTRUM)}-{kind}grp{'' if scale is None else scale}{_SPECTRUM}"
 
 
+def rmf(oi: ObsID, dc: DataClass) -> str:
+    """Name of a redistribution matrix."""
+    return f"{_dataset(oi, dc)}.rmf"
+
+
+def arf(spectrum_name: str) -> str:
+    """Name of an ancillary response, from that of the spectrum it belongs to."""
+    return f"{spectrum_name.removesuffix(_SPECTRUM)}.arf"
+
+
+def raytraced_events(oi: ObsID, dc: DataClass, ra: float, dec: float, numphoton: int) -> str:
+    """Name of the ray-traced events of an ARF; position in degrees as in `light_curve`."""
+    return f"{_dataset(oi, dc)}-{_position(ra, dec)}-numphoton{numphoton}-enALL-raytracedevents.fits"
+
+
 def region(oi: ObsID, target_name: str, frame: Frame, role: Literal["src", "back"]) -> str:
     """Name of a source's or background's region file, in sky or pixel coordinates."""
     return f"{frame}_{oi}_{target_slug(target_name)}_{role}.reg"
@@ -99,6 +120,11 @@ def cleaned_events(oi: ObsID, split: int, dc: DataClass) -> str:
 def bad_pixel_image(oi: ObsID, split: int, dc: DataClass) -> str:
     """Name of a bad-pixel image, as HEASoft writes it."""
     return f"xa{oi}xtd_p{split}{dc}.bimg"
+
+
+def flickering_pixels(oi: ObsID, dc: DataClass) -> str:
+    """Name of a dataset's list of flickering pixels, as HEASoft gives it to a first split."""
+    return f"xa{oi}xtd_p0{dc}.fpix"
 
 
 def target_slug(name: str) -> str:

@@ -46,12 +46,17 @@ class Site:
     @property
     def scratch(self) -> Path:
         """The scratch folder of this process."""
-        return self.settings.scratch / f"{socket.gethostname()}-{os.getpid()}"
+        return self.settings.scratch / f"{self.host}-{os.getpid()}"
+
+    @property
+    def host(self) -> str:
+        """The name of this host."""
+        return socket.gethostname()
 
     @property
     def holder(self) -> str:
         """How this process signs leases and attempts."""
-        return f"{socket.gethostname()}:{os.getpid()}"
+        return f"{self.host}:{os.getpid()}"
 
     @property
     def results(self) -> Path:

@@ -27,6 +27,10 @@ def entry_words(entry: Mapping[str, Any]) -> str:
         "grouping": lambda value: f"grouped {value}",
         "frame": {"skypix": "in sky pixels", "radec": "in RA and Dec"}.get,
         "source": lambda value: f"from {value}",
+        "energy_kev": lambda value: f"at {value:g} keV",
+        "erange": lambda value: f"{value[0]:g}–{value[1]:g} keV",
+        "source_type": lambda value: f"source type {value}",
+        "key": lambda value: f"key {value[:12]}",
     }
     said = [known[key](value) if key in known else f"{key} {value}" for key, value in entry.items()]
     return ", ".join(filter(None, said))

@@ -1,12 +1,16 @@
-"""Shapes in sky pixels and which points they hold; edges are inside, as in HEASoft."""
+"""Shapes on the sky and in sky pixels, and which points they hold; edges are inside, as in HEASoft."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
+from astropy.wcs import WCS
 from numpy.typing import ArrayLike, NDArray
 
+from tasks.core.errors import BadInput
+
+Frame = Literal["sky", "pixel"]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -54,6 +58,47 @@ class PixelShape:
         return min(self.x) - reach, max(self.x) + reach, min(self.y) - reach, max(self.y) + reach
 
 
+@dataclass(frozen=True)
+class Shape:
+    """A shape as the file has it: in pixels, or in degrees on the sky.
+
+    Parameters
+    ----------
+    kind, include, angle
+        As in `PixelShape`.
+    frame : {"sky", "pixel"}
+        What positions and sizes are in: degrees (FK5, ICRS), or unbinned sky pixels.
+    x, y, sizes : tuple of float
+        As in `PixelShape`, in the frame's unit.
+    text : str
+        The line of the file.
+    """
+
+    kind: str
+    include: bool
+    frame: Frame
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    sizes: tuple[float, ...]
+    angle: float
+    text: str
+
+    def on(self, wcs: WCS | None) -> PixelShape:
+        """In pixels; sizes are measured along the declination towards the equator, as in HEASoft."""
+        if self.frame == "pixel":
+            return PixelShape(self.kind, self.include, self.x, self.y, self.sizes, self.angle)
+        if wcs is None:
+            raise BadInput(f"{self.text}: the event list has no sky coordinates, so give pixels (physical)")
+        x, y = wcs.wcs_world2pix(np.array(self.x), np.array(self.y), 1)
+        reach = np.array(self.sizes) * (1 if self.y[0] < 0 else -1)
+        end = wcs.wcs_world2pix(np.full(len(self.sizes), self.x[0]), self.y[0] + reach, 1)
+        if not (np.isfinite(x).all() and np.isfinite(y).all() and np.isfinite(end).all()):
+            raise BadInput(f"{self.text}: lies on the other side of the sky from the event list")
+        sizes = np.hypot(end[0] - x[0], end[1] - y[0])
+        px, py, pixels = (tuple(values.tolist()) for values in (x, y, sizes))
+        return PixelShape(self.kind, self.include, px, py, pixels, self.angle)
+
+
 def _in_circle(along: Floats, across: Floats, sizes: Sequence[float]) -> Mask:
     return np.asarray(along**2 + across**2 <= sizes[0] ** 2)
 
@@ -84,8 +129,10 @@ def _in_polygon(x: Floats, y: Floats, xs: Sequence[float], ys: Sequence[float]) 
     shape = np.broadcast_shapes(x.shape, y.shape)
     inside, on_edge = np.zeros(shape, bool), np.zeros(shape, bool)
     for x0, y0, x1, y1 in zip(xs, ys, np.roll(xs, -1), np.roll(ys, -1), strict=True):
+        if (x0, y0) == (x1, y1):  # A polygon that ends on its first vertex: no edge, so nothing lies on it.
+            continue
         inside ^= ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) * (x1 - x0) / ((y1 - y0) or np.inf))
-        length = np.hypot(x1 - x0, y1 - y0) or 1.0
+        length = np.hypot(x1 - x0, y1 - y0)
         along = ((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length
         across = ((x - x0) * (y1 - y0) - (y - y0) * (x1 - x0)) / length
         on_edge |= (np.abs(across) <= _ON_EDGE) & (along >= -_ON_EDGE) & (along <= length + _ON_EDGE)

@@ -317,6 +317,21 @@ def test_an_observation_is_fetched_and_described(place: Any, content: Any, tmp_p
     assert facts["bytes"] == sum(sizes.values())
 
 
+def test_unfiltered_events_come_only_for_the_pipeline(
+    directory_place: Any, content: Any, tmp_path: Path
+) -> None:
+    unfiltered = f"xtend/event_uf/xa{OBSID}xtd_p031100010_uf.evt.gz"
+    directory_place.fill(content)
+    fetch_observation(directory_place.url, OBSID, str(tmp_path))
+    assert not (tmp_path / unfiltered).exists()
+    facts = fetch_observation(directory_place.url, OBSID, str(tmp_path), pipeline=True).facts
+    assert (tmp_path / unfiltered).read_bytes() == content[unfiltered]
+    # The pipeline runs for the whole observation, so what it reads belongs to all datasets.
+    for found in facts["datasets"].values():
+        names = [one["name"] for one in found["inputs"]]
+        assert names == [*found["events"], found["bad_pixels"], found["ehk"], unfiltered]
+
+
 def test_a_missing_companion_is_null(directory_place: Any, content: Any, tmp_path: Path) -> None:
     directory_place.fill({EVENTS: content[EVENTS]})
     report = fetch_observation(directory_place.url, OBSID, str(tmp_path / "here"))

@@ -176,3 +176,29 @@ def test_an_observation_without_cleaned_events_has_no_data() -> None:
         datasets(OBSID, [])
     with pytest.raises(NoData, match="none of the 1 files"):
         datasets(OBSID, [other(f"auxil/xa{OBSID}.ehk.gz")])
+
+
+def test_a_download_for_the_pipeline_holds_what_it_reads_once() -> None:
+    stem = f"xtend/event_uf/xa{OBSID}xtd_"
+    gti = other(f"{stem}tel.gti.gz")
+    read = [
+        other(f"auxil/xa{OBSID}.att.gz"),
+        other(f"auxil/xa{OBSID}.ehk.gz"),
+        other(f"{stem}p031100010_uf.evt.gz"),
+        other(f"{stem}p032000010_uf.evt.gz"),
+        gti,
+    ]
+    unread = [
+        other(f"{stem}tel.gti"),
+        other(f"{stem}s031100010_uf.evt.gz"),
+        other(f"{stem}a031100010.fpix.gz"),
+        other(f"auxil/xa{OBSID}.tim.gz"),
+        other("auxil/xa300049011.att.gz"),
+    ]
+    events = cleaned("31100010")
+    listing = [*unread, *reversed(read), events]
+    found = datasets(OBSID, listing, pipeline=True)
+    assert found["31100010"].pipeline == tuple(read)
+    # The extended housekeeping serves exposure maps as well.
+    assert needed(found) == (events, read[1], read[0], *read[2:])
+    assert datasets(OBSID, listing)["31100010"].pipeline == ()

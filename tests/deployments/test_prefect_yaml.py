@@ -10,6 +10,9 @@ import httpx
 import pytest
 import yaml
 
+from tasks.engines.choice import DEFAULT_QUEUE, HEASOFT_QUEUE
+from tasks.library.recipe import Recipe
+
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "deployments" / "prefect.yaml"
 
@@ -41,6 +44,14 @@ def test_names_are_distinct_and_one_sweep_runs_at_a_time(deployments):
     limit = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
     assert [item["concurrency_limit"] for item in sweeps] == [limit, limit]
     assert [bool(item.get("schedules")) for item in sweeps] == [True, False]
+
+
+def test_what_needs_heasoft_goes_to_its_workers(deployments):
+    queues = {item["name"]: item["work_pool"]["work_queue_name"] for item in deployments}
+    assert queues.pop("one-heasoft") == HEASOFT_QUEUE
+    assert set(queues.values()) == {DEFAULT_QUEUE}
+    (given,) = (item["parameters"] for item in deployments if "parameters" in item)
+    assert Recipe.model_validate(given["recipe"]) == Recipe(engine="heasoft")
 
 
 @pytest.mark.system

@@ -1,15 +1,289 @@
+"""Which engine does each step, settled once: by the recipe, by what is here and by what workers have."""
+
+from collections.abc import Callable
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tasks.core.errors import BadInput
-from tasks.engines.choice import engine
+from tasks.archive.catalogue.interface import Observation
+from tasks.archive.selection import basis
+from tasks.core.errors import BadInput, EnvironmentFault
+from tasks.core.settings import Settings
+from tasks.engines import choice
+from tasks.engines.choice import STEPS, choose, engine, register
+from tasks.engines.heasoft import engine as heasoft_engine
+from tasks.engines.heasoft import installation
+from tasks.engines.heasoft.installation import Installation
+from tasks.library.dataset import recipe_hash
+from tasks.library.manifest import Step
+from tasks.library.recipe import Engines, Recipe
+from tasks.library.site import open_site
+
+NAMES = st.sampled_from([None, "auto", "heasoft", "native"])
 
 
-@pytest.mark.parametrize("name", ["native", "auto"])
-def test_the_native_engine_is_always_there(name):
-    assert engine(name).name == "native"
+def versions(heasoft: str = "6.36", caldb: str = "20260115-aaaaaaaaaaaa", heasoftpy: str = "1.5"):
+    return {"heasoft": heasoft, "heasoftpy": heasoftpy, "caldb": caldb, "heasoft-engine": "1"}
 
 
-@pytest.mark.parametrize("name", ["", "NATIVE", "heasoftpy"])
+@pytest.fixture
+def host(monkeypatch, tmp_path) -> Callable[..., None]:
+    """Says what is installed on this host."""
+
+    def install(
+        heasoft: str | None = "6.36", caldb: str | None = "20260115-aaaaaaaaaaaa", py: str | None = "1.5"
+    ):
+        found = Installation(headas=heasoft and tmp_path, version=heasoft, heasoftpy=py, caldb=caldb)
+        monkeypatch.setattr(choice, "find_installation", lambda: found)
+        monkeypatch.setattr(heasoft_engine, "find_installation", lambda: found)
+        monkeypatch.setattr(installation, "_caldb_version", lambda caldb: caldb)
+
+    return install
+
+
+@pytest.fixture
+def bare(host) -> None:
+    host(None, None, None)
+
+
+def names(recipe: Recipe, *registered: dict[str, str]) -> dict[str, str]:
+    return {step: use.name for step, use in choose(recipe, registered).uses.items()}
+
+
+def everywhere(name: str, **others: str) -> dict[str, str]:
+    return {**dict.fromkeys(STEPS, name), **others}
+
+
+@pytest.mark.parametrize("name", ["native", "heasoft"])
+def test_an_engine_goes_by_its_name(name):
+    assert engine(name).name == name
+
+
+@pytest.mark.parametrize("name", ["", "auto", "NATIVE", "heasoftpy"])
 def test_an_engine_that_does_not_exist_is_refused(name):
     with pytest.raises(BadInput, match="there is no engine"):
         engine(name)
+
+
+def test_every_step_but_the_download_has_an_engine():
+    assert set(STEPS) == set(Step) - {Step.DOWNLOAD}
+
+
+@pytest.mark.usefixtures("bare")
+def test_without_heasoft_auto_is_native():
+    chosen = choose(Recipe())
+    assert {use.name for use in chosen.uses.values()} == {"native"}
+    assert (chosen.name, chosen.versions, chosen.queue) == ("native", {"native": "1"}, "default")
+    assert not chosen.reprocesses
+
+
+def test_with_heasoft_auto_is_heasoft(host):
+    host()
+    chosen = choose(Recipe())
+    assert (chosen.name, chosen.versions, chosen.queue) == ("heasoft", versions(), "heasoft")
+    assert chosen.reprocesses
+
+
+@pytest.mark.parametrize("lacking", ["heasoft", "caldb", "py"])
+def test_an_installation_with_a_hole_is_none(host, lacking):
+    host(**{lacking: None})
+    assert names(Recipe()) == everywhere("native")
+    with pytest.raises(EnvironmentFault, match=r"the engine heasoft is asked for .* it lacks"):
+        choose(Recipe(engine="heasoft"))
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_scheduler_goes_by_what_workers_have():
+    assert names(Recipe(), versions()) == everywhere("heasoft")
+    assert choose(Recipe(), [versions()]).versions == versions()
+
+
+def test_steps_have_engines_of_their_own(host):
+    host()
+    recipe = Recipe.model_validate({"engine": "heasoft", "engines": {"extraction": "native"}})
+    assert names(recipe) == everywhere("heasoft", extraction="native")
+    chosen = choose(recipe)
+    assert (chosen.name, chosen.queue) == ("heasoft+native", "heasoft")
+    assert chosen.versions == {**versions(), "native": "1"}
+    recipe = Recipe.model_validate(
+        {"engine": "native", "engines": {"responses": "auto", "derived": "heasoft"}}
+    )
+    assert names(recipe) == everywhere("native", responses="heasoft", derived="heasoft")
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize(
+    "parts", [{"engine": "heasoft"}, {"engine": "native", "engines": {"responses": "heasoft"}}]
+)
+def test_heasoft_that_is_asked_for_and_absent_is_an_error_that_says_what_to_do(parts):
+    with pytest.raises(EnvironmentFault) as told:
+        choose(Recipe.model_validate(parts))
+    assert told.value.exit_status == 3
+    for word in ("responses", "headas-init.sh", "heasoftpy", "CALDB", "xtendflow doctor", "native"):
+        assert word in str(told.value)
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize(
+    ("registered", "told"), [(None, "is not here: it"), ((), "nor has a worker registered")]
+)
+def test_the_error_says_who_was_asked(registered, told):
+    with pytest.raises(EnvironmentFault, match=told):
+        choose(Recipe(engine="heasoft"), registered)
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_new_version_that_a_worker_registers_is_why_observations_run_again():
+    row = Observation(obsid="900001010", name="N132D", ra=81.3, dec=-69.6)
+    before, after = [versions()], [versions(), versions("6.37")]
+
+    def decided(recipe, registered):
+        chosen = choose(recipe, registered)
+        return basis(row, chosen.recipe, chosen.versions)
+
+    old, new = decided(Recipe(), before), decided(Recipe(), after)
+    assert {name for name in old if old[name] != new[name]} == {"version of heasoft"}
+    pinned = Recipe.model_validate({"heasoft": {"version": "6.36"}})
+    assert decided(pinned, after) == old
+    native = Recipe(engine="native")
+    assert decided(native, after) == decided(native, before)
+
+
+@pytest.mark.usefixtures("bare")
+def test_the_newest_version_counts_as_people_sort_them():
+    registered = [
+        versions("6.9"),
+        versions("6.36", "20250101-b"),
+        versions("6.36", "20260115-a"),
+        versions("6.35.2"),
+    ]
+    assert choose(Recipe(), registered).versions == versions("6.36", "20260115-a")
+    assert choose(Recipe(), registered[::-1]).versions == versions("6.36", "20260115-a")
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize(
+    ("pins", "expected"),
+    [
+        ({"version": "6.35"}, versions("6.35", "20260201-c")),
+        ({"caldb": "20250101"}, versions("6.36", "20250101-b")),
+        ({"caldb": "20250101-b"}, versions("6.36", "20250101-b")),
+        ({"version": "6.36", "caldb": "20260115"}, versions("6.36", "20260115-a")),
+    ],
+)
+def test_a_pin_goes_before_the_newest(pins, expected):
+    registered = [
+        versions("6.36", "20260115-a"),
+        versions("6.36", "20250101-b"),
+        versions("6.35", "20260201-c"),
+    ]
+    assert choose(Recipe.model_validate({"heasoft": pins}), registered).versions == expected
+
+
+@pytest.mark.parametrize(
+    "pins", [{"version": "6.3"}, {"version": "6.37"}, {"caldb": "2026"}, {"caldb": "20260115-b"}]
+)
+@pytest.mark.parametrize("name", ["auto", "heasoft"])
+def test_a_pin_that_nobody_has_is_an_error(host, name, pins):
+    host(caldb="20260115-a")
+    with pytest.raises(EnvironmentFault, match=r"the recipe asks for .*, and there is only heasoft 6\.36"):
+        choose(Recipe.model_validate({"engine": name, "heasoft": pins}))
+
+
+@pytest.mark.parametrize("pin", ["20260115", "20260115-a", "https://host/caldb 20260115"])
+def test_a_remote_caldb_is_pinned_with_or_without_its_address(host, pin):
+    host(caldb="https://host/caldb 20260115-a")
+    assert names(Recipe.model_validate({"heasoft": {"caldb": pin}})) == everywhere("heasoft")
+
+
+def test_pins_do_not_matter_to_native_steps(host):
+    host()
+    recipe = Recipe.model_validate({"engine": "native", "heasoft": {"version": "6.30"}})
+    assert names(recipe) == everywhere("native")
+
+
+def test_a_version_that_cannot_be_told_is_no_reason_to_take_the_other_engine(host, monkeypatch):
+    host()
+
+    def broken(caldb):
+        raise EnvironmentFault("the CALDB cannot be read")
+
+    monkeypatch.setattr(installation, "_caldb_version", broken)
+    with pytest.raises(EnvironmentFault, match="cannot be read"):
+        choose(Recipe())
+    assert names(Recipe(engine="native")) == everywhere("native")
+
+
+def test_what_is_settled_means_the_same_on_another_host(host):
+    host(None, None, None)
+    recipe = Recipe.model_validate({"engines": {"extraction": "native"}})
+    frozen = choose(recipe, [versions("6.36"), versions("6.35")]).recipe
+    assert (frozen.heasoft.version, frozen.heasoft.caldb) == ("6.36", "20260115-aaaaaaaaaaaa")
+    # As it goes through Prefect.
+    frozen = Recipe.model_validate_json(frozen.model_dump_json())
+    host()
+    assert choose(frozen).uses == choose(recipe).uses
+    host("6.37")
+    with pytest.raises(EnvironmentFault, match=r"asks for heasoft 6\.36.* only heasoft 6\.37"):
+        choose(frozen)
+    native = choose(Recipe(engine="native")).recipe
+    assert choose(native).uses == choose(Recipe(engine="native")).uses
+
+
+def test_one_choice_is_written_in_one_way(host):
+    host()
+    ways = [
+        {"engine": "heasoft"},
+        {"engine": "auto"},
+        {"engine": "native", "engines": everywhere("heasoft")},
+        {"engine": "heasoft", "engines": everywhere("auto")},
+    ]
+    assert len({recipe_hash(choose(Recipe.model_validate(way)).recipe) for way in ways}) == 1
+    mixed = [
+        {"engine": "heasoft", "engines": {"derived": "native"}},
+        {"engine": "native", "engines": everywhere("auto", derived="native")},
+    ]
+    (frozen,) = {choose(Recipe.model_validate(way)).recipe.model_dump_json() for way in mixed}
+    assert Recipe.model_validate_json(frozen).engines == Engines(derived="native")
+
+
+def test_versions_are_no_part_of_the_recipes_hash(host):
+    host()
+    before = recipe_hash(choose(Recipe()).recipe)
+    host("6.37", "20270101-a")
+    assert recipe_hash(choose(Recipe()).recipe) == before
+
+
+@given(overall=NAMES.filter(bool), single=st.fixed_dictionaries(dict.fromkeys(STEPS, NAMES)))
+def test_settling_twice_changes_nothing(overall, single):
+    recipe = Recipe(engine=overall, engines=Engines(**single))
+    once = choose(recipe, [versions()])
+    again = choose(once.recipe, [versions("6.37"), versions()])
+    assert again == once
+    for step in STEPS:
+        wanted = single[step] or overall
+        assert once.uses[step].name == ("native" if wanted == "native" else "heasoft")
+
+
+def test_a_host_tells_the_ledger_what_it_has(host, tmp_path):
+    site = open_site(Settings(data=tmp_path))
+    host(None, None, None)
+    register(site)
+    assert site.ledger.registered_versions("heasoft") == ()
+    host()
+    register(site)
+    assert site.ledger.registered_versions("heasoft") == (versions(),)
+    assert site.ledger.registered_versions("native") == ({"native": "1"},)
+
+
+def test_an_engine_that_cannot_tell_its_versions_is_not_registered(host, tmp_path, monkeypatch, caplog):
+    site = open_site(Settings(data=tmp_path))
+    host(None, "20260115-a")
+    host("6.36")
+    monkeypatch.setattr(
+        heasoft_engine, "find_installation", lambda: Installation(tmp_path, None, "1.5", "/caldb")
+    )
+    register(site)
+    assert site.ledger.registered_versions("heasoft") == ()
+    assert "fversion fails" in caplog.text

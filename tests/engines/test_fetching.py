@@ -13,6 +13,7 @@ from tasks.engines.datasets import downloaded_dataset, downloaded_datasets
 from tasks.engines.fetching import fetch, fetched
 from tasks.engines.runner import CallResult
 from tasks.library.call import Report
+from tasks.library.manifest import Step
 from tasks.library.recipe import Recipe
 from tasks.library.site import Site, open_site
 from tasks.xtend.cautions import notice
@@ -37,7 +38,8 @@ def site(tmp_path: Path) -> Site:
 
 @pytest.fixture
 def brought(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """A site where a download has brought two datasets."""
+    """A site without HEASoft where a download has brought two datasets."""
+    monkeypatch.delenv("HEADAS", raising=False)
 
     async def run_call(call, directory, log, *, cores, on_progress=None):
         assert call.parameters["obsid"] == OBSID
@@ -60,7 +62,9 @@ def test_datasets_come_in_order_with_everything_that_decides_them(brought):
     caution = notice("a", "b.")
     first, second = downloaded_datasets(brought, OBSID, Recipe(engine="auto"), (caution,))
     assert (first.key, second.key) == ("900002010/31100010", "900002010/32000010")
-    assert (first.engine, first.versions, first.cautions) == ("native", {"native": "1"}, (caution,))
+    assert first.cautions == (caution,)
+    assert {use.name for use in first.engines.values()} == {"native"}
+    assert first.engine_of(Step.DERIVED).versions == {"native": "1"}
     assert first.inputs.sha256("cl/31100010.evt") == "0" * 64
     assert downloaded_dataset(brought, OBSID, DataClass("32000010"), Recipe()).key == second.key
 
@@ -86,3 +90,17 @@ def test_an_observation_without_files_has_no_data(site):
     with pytest.raises(NoData):
         asyncio.run(fetch(site, OBSID))
     assert list(site.scratch.glob("*")) == []
+
+
+@pytest.mark.parametrize("pipeline", [True, False])
+def test_the_download_is_told_whether_the_pipeline_will_run(site, monkeypatch, pipeline):
+    told = []
+
+    async def run_call(call, directory, log, *, cores, on_progress=None):
+        told.append(call.parameters["pipeline"])
+        Path(call.parameters["directory"]).mkdir(parents=True)
+        return CallResult(call, Report(facts={"datasets": FACTS}), 1.0)
+
+    monkeypatch.setattr(fetching, "run_call", run_call)
+    asyncio.run(fetch(site, OBSID, pipeline=pipeline))
+    assert told == [pipeline]

@@ -114,7 +114,7 @@ class Workshop:
             },
             not_made=refused,
         )
-        return CallResult(call, report, 1.23456)
+        return CallResult(call, report, 1.23456, memory=123456789, disk=98765)
 
     def names(self) -> set[str]:
         """What was asked for since the last time."""
@@ -139,7 +139,8 @@ def site(tmp_path: Path) -> Site:
 def a_dataset(content: dict[str, str] | None = None, **changes: Any) -> Dataset:
     """A dataset; keywords are parts of its recipe or fields of its own."""
     recipe = {"images": {"bands": ("0.6-2",)}, "light_curves": {"bands": ("0.6-2", "2-6")}}
-    fields = {name: changes.pop(name) for name in ("cautions", "versions") if name in changes}
+    fields = {"cautions": changes.pop("cautions", ())}
+    versions = changes.pop("versions", {"native": "1"})
     hashes = dict(zip(FILES, FILES, strict=True)) | (content or {})
     return Dataset.model_validate(
         {
@@ -156,8 +157,7 @@ def a_dataset(content: dict[str, str] | None = None, **changes: Any) -> Dataset:
                     {"name": name, "size": 1, "sha256": fingerprint(given)} for name, given in hashes.items()
                 ],
             },
-            "engine": "native",
-            "versions": {"native": "1"},
+            "engines": {step: {"name": "native", "versions": versions} for step in STEPS},
         }
         | fields
     )
@@ -179,6 +179,11 @@ def stored(site: Site) -> dict[str, bytes]:
     return {key: site.store.read(key) or b"" for key in site.store.sizes()}
 
 
+def not_made(manifest: Manifest) -> set[tuple[Kind, Step]]:
+    """What is not made of what this engine could make."""
+    return {(item.kind, item.step) for item in manifest.not_made if item.step != Step.RESPONSES}
+
+
 def named(manifest: Manifest, kind: Kind, role: Role | None = None, **entry: Any) -> set[str]:
     return {item.name for item in manifest.find(kind, role, **entry)}
 
@@ -190,7 +195,7 @@ def left_in_scratch(site: Site) -> list[Path]:
 def test_everything_is_made_once_and_then_nothing(site, workshop):
     manifest = go(a_dataset(), site)
     assert workshop.names() == {item.name for item in manifest.products}
-    assert {item.step for item in manifest.products} == set(STEPS)
+    assert {item.step for item in manifest.products} == set(STEPS) - {Step.RESPONSES}
     assert read_manifest(site.store, manifest.obsid, manifest.dataclass) == manifest
     before = stored(site)
     assert {f"900001010/30000010/{item.path}" for item in manifest.products} < before.keys()
@@ -213,11 +218,18 @@ def test_the_manifest_says_what_was_done(site, workshop):
     assert [call["parameters"]["number"] for call in record.calls] == [0, 1]
     assert record.calls[0]["inputs"] == ["in.evt"]
     assert record.calls[0]["seconds"] == 1.235
+    assert (record.calls[0]["memory"], record.calls[0]["disk"]) == (123456789, 98765)
     assert "/somewhere" not in manifest.model_dump_json()
     assert str(site.settings.root) not in manifest.model_dump_json()
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Kind.EVENTS, Kind.BAD_PIXELS, Kind.EXPOSURE_MAP, Kind.REGION, Kind.IMAGE, Kind.RATE_IMAGE,
+        Kind.LIGHT_CURVE, Kind.SPECTRUM, Kind.GROUPED_SPECTRUM,
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("damage", ["deleted", "shortened"])
 def test_a_damaged_product_is_made_again_alone(site, workshop, kind, damage):
     manifest = go(a_dataset(), site)
@@ -310,7 +322,7 @@ def test_what_could_not_be_made_is_settled_until_its_fingerprint_changes(site, w
 def test_what_the_archive_cannot_give_is_said(site, workshop):
     manifest = go(a_dataset(content={FILES[2]: ""}), site)
     assert not named(manifest, Kind.EXPOSURE_MAP)
-    assert {(item.kind, item.step) for item in manifest.not_made} == {
+    assert not_made(manifest) == {
         (Kind.EXPOSURE_MAP, Step.EXPOSURE),
         (Kind.RATE_IMAGE, Step.DERIVED),
     }
@@ -320,7 +332,7 @@ def test_what_the_archive_cannot_give_is_said(site, workshop):
     # The file turns up later.
     manifest = go(a_dataset(), site)
     assert named(manifest, Kind.EXPOSURE_MAP) < workshop.names()
-    assert not manifest.not_made
+    assert not not_made(manifest)
     assert not manifest.cautions
 
 
@@ -344,6 +356,55 @@ def test_the_record_is_right_when_only_a_part_is_made_again(site, workshop):
     assert {name for name, item in made.items() if item.cautions} == {
         name for name in made if "2.0_6.0keV" in name
     }
+
+
+@pytest.fixture
+def in_two_goes(workshop, monkeypatch) -> dict[str, list[Call]]:
+    """Has every plan begin with a call that makes what all others take; by step, the calls that were run."""
+    planned, ran = workshop.plan, workshop.run_call
+    seen: dict[str, list[Call]] = {}
+
+    def plan(step: Step, inputs: StepInputs, products: list[Wanted]) -> list[Call]:
+        calls = planned(step, inputs, products)
+        contents = {"contents": {"raw.fits": "raw"}, "number": -1}
+        first = {"outputs": ("raw.fits",), "parameters": {**calls[0].parameters, **contents}}
+        return [
+            calls[0].model_copy(update=first),
+            *(call.model_copy(update={"after": {"raw.fits": 0}}) for call in calls),
+        ]
+
+    async def run_call(call: Call, directory: Path, log: Path, *, cores: int) -> CallResult:
+        seen.setdefault(call.parameters["step"], []).append(call)
+        if "raw.fits" in call.inputs:
+            assert Path(call.inputs["raw.fits"]).read_text() == "raw"
+        return await ran(call, directory, log, cores=cores)
+
+    monkeypatch.setattr(workshop, "plan", plan)
+    monkeypatch.setattr(steps, "run_call", run_call)
+    return seen
+
+
+def test_a_call_takes_what_an_earlier_one_of_the_plan_made(site, workshop, in_two_goes):
+    manifest = go(a_dataset(), site)
+    first, second, *_ = in_two_goes[Step.EXTRACTION]
+    assert "raw.fits" not in first.inputs
+    assert Path(second.inputs["raw.fits"]).parts[-2:] == ("0", "raw.fits")
+    kept = manifest.steps[Step.EXTRACTION].calls
+    assert [call["outputs"][0] == "raw.fits" for call in kept][:2] == [True, False]
+    assert kept[1]["inputs"] == ["in.evt", "raw.fits"]
+    assert not any("after" in call for call in kept)
+    assert str(site.settings.root) not in manifest.model_dump_json()
+
+
+def test_what_an_earlier_go_took_stays_in_the_record(site, workshop, in_two_goes):
+    go(a_dataset(), site)
+    again = go(a_dataset(light_curves={"bands": ("0.6-2", "6-10")}), site)
+    kept = again.steps[Step.EXTRACTION].calls
+    numbers = [call["parameters"]["number"] for call in kept]
+    # Of the first go the call that all took from, and those of which something stays; then the second go.
+    assert numbers[0] == -1
+    assert numbers.count(-1) == 2
+    assert [number for number in numbers if number != -1] == [0, 1, 0, 1]
 
 
 def test_calls_are_forgotten_with_the_last_thing_they_made(site, workshop):
@@ -521,7 +582,7 @@ def test_the_native_engine_makes_a_simulated_observation(site, tmp_path):
 
     dataset = asyncio.run(fetched())
     manifest = go(dataset, site)
-    assert not manifest.not_made
+    assert not not_made(manifest)
     assert {(item.kind, item.role) for item in manifest.products} >= {
         (Kind.RATE_IMAGE, Role.FIELD),
         (Kind.LIGHT_CURVE, Role.NET),

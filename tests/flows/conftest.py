@@ -75,7 +75,12 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        plain = {name: text for name, text in os.environ.items() if not name.startswith("XTENDFLOW_")}
+        # Where HEASoft is installed, sweeps are native all the same unless they ask for it.
+        plain = {
+            name: text
+            for name, text in os.environ.items()
+            if not name.startswith("XTENDFLOW_") and name not in ("HEADAS", "CALDB")
+        }
         return {
             **plain,
             "XTENDFLOW_DATA": str(self.folder),

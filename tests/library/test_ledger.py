@@ -7,6 +7,7 @@ from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.state import Standing, State
 from tasks.library.attempts import write_attempt
 from tasks.library.fingerprint import fingerprint
+from tasks.library.ledger import REGISTERED_FOR
 from tasks.library.publication import publish
 from tasks.library.rows import Count, Sighting, SweepRow
 
@@ -38,7 +39,7 @@ def test_an_empty_ledger(ledger):
     assert ledger.failed() == ledger.datasets() == ledger.sweeps() == ()
     assert ledger.products(OBSID) == ledger.attempts(OBSID) == ()
     assert ledger.counts("observations") == ledger.counts("datasets") == ()
-    assert ledger.newest_versions("heasoft") is None
+    assert ledger.registered_versions("heasoft") == ()
 
 
 def test_sightings_are_kept_and_replaced(ledger):
@@ -161,13 +162,21 @@ def test_counts_for_the_status(ledger, attempt):
     assert ledger.counts("datasets") == (Count(DONE, 1),)
 
 
-def test_versions_are_compared_as_people_do(ledger):
-    ledger.register_versions("old", "heasoft", {"HEASoft": "6.9", "CALDB": "20250101"})
-    ledger.register_versions("new", "heasoft", {"HEASoft": "6.36", "CALDB": "20250101"})
-    ledger.register_versions("new", "native", {"numpy": "9"})
-    assert ledger.newest_versions("heasoft") == {"HEASoft": "6.36", "CALDB": "20250101"}
-    ledger.register_versions("new", "heasoft", {"HEASoft": "6.8", "CALDB": "20250101"})
-    assert ledger.newest_versions("heasoft")["HEASoft"] == "6.9"
+def test_hosts_say_which_versions_they_have(ledger):
+    ledger.register_versions("one", "heasoft", {"heasoft": "6.9"})
+    ledger.register_versions("other", "heasoft", {"heasoft": "6.36"})
+    ledger.register_versions("other", "native", {"native": "1"})
+    assert ledger.registered_versions("heasoft") == ({"heasoft": "6.9"}, {"heasoft": "6.36"})
+    ledger.register_versions("other", "heasoft", {"heasoft": "6.37"})
+    assert ledger.registered_versions("heasoft") == ({"heasoft": "6.9"}, {"heasoft": "6.37"})
+
+
+def test_a_host_that_has_long_been_silent_does_not_count(ledger, monkeypatch):
+    ledger.register_versions("gone", "heasoft", {"heasoft": "6.38"})
+    later = datetime.now(UTC) + REGISTERED_FOR
+    monkeypatch.setattr("tasks.library.ledger.now", lambda: later)
+    ledger.register_versions("here", "heasoft", {"heasoft": "6.36"})
+    assert ledger.registered_versions("heasoft") == ({"heasoft": "6.36"},)
 
 
 def test_a_sweep_is_written_when_it_starts_and_when_it_ends(ledger):

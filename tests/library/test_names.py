@@ -27,6 +27,11 @@ def test_names_by_hand():
     )
     assert names.cleaned_events(OI, 1, DC) == "xa000128000xtd_p131100010_cl.evt"
     assert names.bad_pixel_image(OI, 0, DC) == "xa000128000xtd_p031100010.bimg"
+    assert (
+        names.efficiency_map(OI, DC, 20, 1, 6)
+        == f"{START}-attraddelta20.0arcmin-attphibin1-imbinfactor1-en6.0keV-effmap.fits"
+    )
+    assert names.flickering_pixels(OI, DC) == "xa000128000xtd_p031100010.fpix"
     assert names.calibration_region(OI) == "radec_000128000_calsrc.reg"
 
 
@@ -57,6 +62,16 @@ def test_extraction_names_by_hand():
     assert (
         names.light_curve(*curve, Role.SOURCE, "0a1b2c3d")
         == f"{where}-reg0a1b2c3d-{selection}-lightcurve.fits"
+    )
+
+
+def test_response_names_by_hand():
+    spectrum = names.spectrum(OI, DC, RA, DEC, Role.SOURCE, 2 / 60)
+    assert names.rmf(OI, DC) == f"{START}.rmf"
+    assert names.arf(spectrum) == f"{START}-ra81.259443-dec-69.6435-radius0.0333deg-enALL.arf"
+    assert (
+        names.raytraced_events(OI, DC, RA, DEC, 300000)
+        == f"{START}-ra81.259443-dec-69.6435-numphoton300000-enALL-raytracedevents.fits"
     )
 
 

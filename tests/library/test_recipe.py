@@ -34,6 +34,8 @@ def test_the_defaults_are_the_science_choices(read):
     )
     assert (recipe.light_curves.time_bin, recipe.light_curves.exposure_threshold) == (200, 0)
     assert (recipe.source.radius_arcmin, recipe.spectra.group_minimum) == (2, 1)
+    assert recipe.exposure.mask_calibration
+    assert (recipe.light_curves.net_errors, recipe.spectra.backscal) == ("gaussian", "exposure")
     assert (recipe.name, recipe.engine, recipe.edges) == ("standard", "auto", "shared")
 
 
@@ -81,7 +83,26 @@ def test_a_file_changes_what_it_names(read):
         ("[spectra]\ngroup_minimum = 0", "spectra.group_minimum"),
         ("[background]\ndistance_arcmin = 4", "overlap the source"),
         ("[background]\ncandidates = 0", "background.candidates"),
+        ("[light_curves]\nnet_errors = 2", "light_curves.net_errors: Input should be 'gaussian' or 'linear'"),
+        ("[spectra]\nbackscal = 'MAX'", "spectra.backscal: Input should be 'exposure' or 'maximum'"),
         ("engine = 'magic'", "engine: Input should be"),
+        ("[engines]\nextraction = 'magic'", "engines.extraction: Input should be"),
+        ("[engines]\ndownload = 'native'", "engines.download"),
+        ("[heasoft]\nchatter = 6", "heasoft.chatter"),
+        ("[heasoft]\nseed = 0", "heasoft.seed"),
+        ("[heasoft]\nversion = ''", "heasoft.version"),
+        ("[heasoft]\ncaldb = '; rm'", "heasoft.caldb"),
+        ("[heasoft]\ncalc_modegti = true", "heasoft.calc_modegti"),
+        ("[heasoft]\nflickering = 'yes'", "heasoft.flickering"),
+        ("[heasoft]\nhours = 0", "heasoft.hours"),
+        ("[heasoft]\nefficiency_energy_kev = 30", "heasoft.efficiency_energy_kev"),
+        ("[responses]\nnumphotons = 1", "responses.numphotons"),
+        ("[responses]\nnumphoton = 0", "responses.numphoton"),
+        ("[responses]\nsource_type = 'IMAGE'", "IMAGE needs an image"),
+        ("[responses]\nbeta = [0.5, 0.6, 0]", "beta must be positive"),
+        ("[responses]\nerange = [0.3, 18.0, 5.0, 2.0]", "erange is LOWEST HIGHEST LOW HIGH"),
+        ("[responses]\nerange = [0.0, 18.0, 0.0, 0.0]", "erange is LOWEST HIGHEST LOW HIGH"),
+        ("[responses]\nfit_band_kev = [0.2, 10.0]", "fit_band_kev is LOW HIGH"),
         ("edges = 'blurred'", "edges: Input should be"),
         ("name = '../x'", "name: String should match"),
         ("name = ''", "name: String should match"),

@@ -38,6 +38,12 @@ def test_entries():
     assert entry_words(entry) == "0.6–10 keV, channels 100–1667, binning 4, 200 s bins"
     assert entry_words({"grouping": "min:1", "frame": "skypix"}) == "grouped min:1, in sky pixels"
     assert entry_words({"threshold": 0.5}) == "threshold 0.5"
+    assert (
+        entry_words({"erange": [0.3, 18.0, 0.0, 0.0], "source_type": "POINT"})
+        == "0.3–18 keV, source type POINT"
+    )
+    assert entry_words({"energy_kev": 6.0}) == "at 6 keV"
+    assert entry_words({"key": "0123456789abcdef"}) == "key 0123456789ab"
     assert entry_words({}) == ""
 
 

@@ -247,6 +247,19 @@ def test_a_sky_region_needs_sky_coordinates_on_the_same_side(read: Read) -> None
         region.contains(1, 1, WCS)
 
 
+def test_comments_and_settings_change_no_shape(read: Read) -> None:
+    region = read(
+        "global include=0", "circle(1,2,3) # include=0", "-circle(1,2,1) # include=1 -circle(4,5,6)"
+    )
+    assert [shape.include for shape in region.shapes] == [True, False]
+
+
+def test_a_closed_polygon_is_not_the_whole_field(read: Read) -> None:
+    region = read("physical", "polygon(10,10,20,10,20,30,10,10)")
+    assert holds(region, 19, 20)
+    assert not holds(region, 100, 100)
+
+
 def test_the_text_is_that_of_the_file(read: Read) -> None:
     assert read('fk5;circle(1,2,3") # red').text() == ("fk5", 'circle(1,2,3")')
     assert read("circle(1,2,3)").text() == ("physical", "circle(1,2,3)")

@@ -5,7 +5,11 @@ import os
 import re
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+from tasks.core.errors import EnvironmentFault
+from tasks.engines.heasoft.caldb import caldb_version
 
 _SECONDS = 30
 
@@ -31,6 +35,38 @@ class Installation:
     heasoftpy: str | None
     caldb: str | None
 
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """What the engine needs and does not find here, each with what to do about it."""
+        lacking = {
+            "HEASoft (source its headas-init.sh, which sets HEADAS)": self.headas,
+            "heasoftpy for this Python (it comes with HEASoft)": self.heasoftpy,
+            "CALDB (set it to a local copy or to https://nasa-heasarc.s3.amazonaws.com/caldb)": self.caldb,
+        }
+        return tuple(name for name, found in lacking.items() if not found)
+
+    def versions(self) -> dict[str, str]:
+        """The versions of a complete installation, as they are part of fingerprints.
+
+        Raises
+        ------
+        EnvironmentFault
+            When a part is missing or does not tell its version.
+        """
+        if self.lacking or not (self.heasoftpy and self.caldb):
+            raise EnvironmentFault(f"the HEASoft engine lacks {'; '.join(self.lacking)}")
+        if not self.version:
+            raise EnvironmentFault(f"the HEASoft at {self.headas} does not tell its version: fversion fails")
+        return {
+            "heasoft": self.version,
+            "heasoftpy": self.heasoftpy,
+            "caldb": _caldb_version(self.caldb),
+        }
+
+
+# Once for each process: files of an installation in use do not change, and a mirror is asked once.
+_caldb_version = cache(caldb_version)
+
 
 def find_installation() -> Installation:
     """Look for HEASoft in the environment of this process."""
@@ -44,6 +80,7 @@ def find_installation() -> Installation:
     )
 
 
+@cache
 def _fversion(headas: Path) -> str | None:
     """HEASoft's version; None when its own tool cannot be run."""
     try:

@@ -1,6 +1,5 @@
 """What an event list's header says of its columns: legal ranges, nulls and sky coordinates."""
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,7 +26,7 @@ class Axis:
     name : str
         The column's name, upper-case.
     low, high : int
-        TLMIN and TLMAX, rounded to whole pixels or channels (half up).
+        TLMIN (1 where it is missing) and TLMAX, rounded to whole pixels or channels.
     null : float or None
         The value that stands for none.
     ctype, crpix, crval, cdelt
@@ -68,8 +67,8 @@ class Axis:
 
 
 def nearest(values: Column) -> Column:
-    """Values rounded to whole pixels, half up; whole numbers as they are."""
-    return values if values.dtype.kind in "iu" else np.floor(values + 0.5)
+    """Values rounded to whole pixels, halves away from 0 (Fortran's NINT); whole numbers as they are."""
+    return values if values.dtype.kind in "iu" else np.trunc(values + np.copysign(0.5, values))
 
 
 def sky_wcs(x: Axis, y: Axis, file: str) -> WCS | None:
@@ -116,7 +115,7 @@ def axes_of(header: fits.Header, columns: Collection[str], file: str) -> dict[st
     axes = {}
     for number in range(1, int(figure(header, "TFIELDS", file)) + 1):
         name = str(header.get(f"TTYPE{number}", "")).strip().upper()
-        if name in columns and f"TLMIN{number}" in header and f"TLMAX{number}" in header:
+        if name in columns and f"TLMAX{number}" in header:
             axes[name] = _axis(header, number, name, file)
     return axes
 
@@ -125,7 +124,8 @@ def _axis(header: fits.Header, number: int, name: str, file: str) -> Axis:
     def given(key: str, default: float) -> float:
         return figure(header, f"{key}{number}", file) if f"{key}{number}" in header else default
 
-    low, high = (math.floor(given(key, 0.0) + 0.5) for key in ("TLMIN", "TLMAX"))
+    # HEASoft counts from 1 where TLMIN is missing, and cannot do without TLMAX.
+    low, high = (int(nearest(np.array(given(key, 1.0)))) for key in ("TLMIN", "TLMAX"))
     if not 0 <= high - low < _WIDEST:
         raise Permanent(f"{file} gives an impossible range of its column {name}: {low} to {high}")
     null = given("TNULL", 0.0) * given("TSCAL", 1.0) + given("TZERO", 0.0)

@@ -32,7 +32,10 @@ class Cuts:
     def __init__(self, bands: Iterable[Channels | None], axis: Axis) -> None:
         wanted = set(bands)
         self._null = axis.null
-        self._edges = np.unique([edge for band in wanted if band for edge in (band.low, band.high + 1)])
+        # Where a piece begins: at a lower bound, or just above an upper one.
+        self._edges = np.unique(
+            [edge for band in wanted if band for edge in (band.low, np.nextafter(band.high, np.inf))]
+        )
         # Piece 0 is what lies outside of all edges, or has no PI.
         members = [band for band in wanted if band]
         held = [None in wanted]
@@ -47,7 +50,7 @@ class Cuts:
     def piece(self, pi: Column) -> NDArray[np.int16]:
         """The piece that each event lies in, shape (n,); −1 for those of no band."""
         if self._table is not None and pi.dtype.kind in "iu":
-            low, high = int(self._edges[0]) - 1, int(self._edges[-1])
+            low, high = self._bounds()
             piece = self._table[np.clip(pi.astype(np.intp), low, high) - low]
         else:
             piece = self._searched(pi)
@@ -63,13 +66,18 @@ class Cuts:
         return [int(number) for number in self._numbers[1:][inside]]
 
     def _tabulated(self) -> NDArray[np.int16] | None:
-        """The piece of each channel from the one below the first edge to the last edge.
+        """The piece of each channel from the one below the first edge to the one above the last.
 
         To look into a table is ten times as fast as to search.
         """
         if not self._edges.size or self._edges[-1] - self._edges[0] > _WIDEST_TABLE:
             return None
-        return self._searched(np.arange(self._edges[0] - 1, self._edges[-1] + 1))
+        low, high = self._bounds()
+        return self._searched(np.arange(low, high + 1))
+
+    def _bounds(self) -> tuple[int, int]:
+        """The first and the last channel of the table."""
+        return int(self._edges[0]) - 1, int(self._edges[-1]) + 1
 
     def _searched(self, pi: Column) -> NDArray[np.int16]:
         if not self._edges.size:

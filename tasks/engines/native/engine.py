@@ -106,6 +106,7 @@ def _regions(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
             "source_radius_arcmin": recipe.source.radius_arcmin,
             "background": recipe.background.model_dump(mode="json"),
             "names": {_region_key(item): item.spec.name for item in products},
+            "calibration": None,
         },
         inputs=links_to(inputs, [events, *maps, *bad_pixels]),
         outputs=names_of(products),

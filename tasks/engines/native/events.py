@@ -32,7 +32,7 @@ from tasks.engines.native.spool import Chunk, Spool
 
 _GTI_NAMES: Final = ("GTI", "STDGTI")
 _FRAME: Final = ("TIMEZERO", "TIMEDEL", "TIMEPIXR")
-_FIGURES: Final = (*_FRAME, "TIMEZERI", "TIMEZERF", "MJDREF", "MJDREFI", "MJDREFF", "TSTART", "TSTOP")
+_FIGURES: Final = (*_FRAME, "MJDREF", "MJDREFI", "MJDREFF", "TSTART", "TSTOP")
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def read_events(paths: Sequence[Path], columns: Sequence[str], optional: Sequenc
     lists = [file.events for file in files]
     if any(each.axes.get(name) != first.axes.get(name) for each in lists for name in names):
         raise Permanent(f"{', '.join(each.name for each in lists)} do not share ranges and sky coordinates")
-    if any(each.header.get(key) != first.header.get(key) for each in lists for key in _FRAME):
+    if any(each.header.get(key, 0.0) != first.header.get(key, 0.0) for each in lists for key in _FRAME):
         raise Permanent(f"{', '.join(each.name for each in lists)} do not share {', '.join(_FRAME)}")
     return replace(
         first,

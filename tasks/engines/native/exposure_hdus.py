@@ -75,7 +75,7 @@ def map_hdus(made: MadeMap, binning: int, keywords: Mapping[str, Any]) -> list[A
     """The HDUs of a map: image, OFFAXISHIST, GTIEXPnnn and, unbinned, PARTIALEXPnnn."""
     image = fits.PrimaryHDU(block_mean(made.seconds, binning).astype(np.float32))
     image.header.update(keywords)
-    image.header.update(wcs_keywords(made.nominal, binning))
+    image.header.update(_wcs_keywords(made.nominal, binning))
     image.header["BUNIT"] = ("s", "exposure; no vignetting")
     image.header["IMGBIN"] = (binning, "SKY pixels averaged per axis")
     image.header["CONTENT"] = "EXPOSURE MAP"
@@ -113,7 +113,7 @@ def common_keywords(events: EventList, made: MadeMap) -> dict[str, Any]:
     }
 
 
-def wcs_keywords(nominal: Nominal, binning: int) -> dict[str, Any]:
+def _wcs_keywords(nominal: Nominal, binning: int) -> dict[str, Any]:
     """Celestial WCS of the binned SKY pixels, and the physical one that ds9 shows."""
     reference = (SKY_CENTRE - 0.5) / binning + 0.5
     said: dict[str, Any] = {"WCSNAMEP": "PHYSICAL"}

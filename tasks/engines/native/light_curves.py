@@ -128,6 +128,10 @@ def light_curve_hdus(
     header["NPIXSOU"] = (float(pixels), "number of sky pixels in the region")
     set_region_reference(header, region)
     set_observation(header, selection)
+    for part in (primary.header, header):
+        # They would contradict the curve's own TIMEZERO.
+        for key in ("TIMEZERI", "TIMEZERF"):
+            part.remove(key, ignore_missing=True)
     regions = [region_hdu(region, selection)] if region is not None else []
     return [primary, rate, gti_hdu(selection), *regions]
 

@@ -62,10 +62,13 @@ class RotationFit:
     ----------
     axes : tuple of Axis
         The detector's.
+    mirrored : bool
+        Whether the detector may be a mirror image of the sky.
     """
 
-    def __init__(self, axes: tuple[Axis, Axis]) -> None:
+    def __init__(self, axes: tuple[Axis, Axis], *, mirrored: bool = True) -> None:
         self._centre = _centre(axes)
+        self._mirrored = mirrored
         self._count = 0
         self._sums = np.zeros(4)
         self._products = np.zeros((4, 4))
@@ -86,7 +89,7 @@ class RotationFit:
         spread = self._products - self._count * np.outer(mean, mean)
         if not (np.diag(spread) > _ROUNDING * np.diag(self._products))[:2].any():
             return None
-        return _rotation(mean, spread, self._centre)
+        return _rotation(mean, spread, self._centre, mirrored=self._mirrored)
 
 
 def nominal_rotation(selection: Selection, axes: tuple[Axis, Axis]) -> Rotation | None:
@@ -103,11 +106,11 @@ def _centre(axes: tuple[Axis, Axis]) -> tuple[float, float]:
     return (axes[0].low + axes[0].high) / 2, (axes[1].low + axes[1].high) / 2
 
 
-def _rotation(mean: Floats, spread: Floats, centre: tuple[float, float]) -> Rotation:
+def _rotation(mean: Floats, spread: Floats, centre: tuple[float, float], *, mirrored: bool) -> Rotation:
     """Least squares by means (4,) and sums of products (4, 4) of u, v (detector) and p, q (sky)."""
     (up, uq), (vp, vq) = spread[0, 2:], spread[1, 2:]
     sums = {sign: (float(sign * uq - vp), float(sign * up + vq)) for sign in (1, -1)}
-    sign = -1 if np.hypot(*sums[-1]) > _MIRRORED * np.hypot(*sums[1]) else 1
+    sign = -1 if mirrored and np.hypot(*sums[-1]) > _MIRRORED * np.hypot(*sums[1]) else 1
     angle = float(np.arctan2(*sums[sign]))
     trial = Rotation(0.0, 0.0, (0.0, 0.0), sign, angle)
     x, y = trial.sky(*mean[:2])

@@ -153,10 +153,13 @@ def select(events: EventList) -> Selection:
 
 
 def frame_shift(header: Mapping[str, Any]) -> float:
-    """Seconds from an event's TIME to the centre of its frame; a missing TIMEPIXR counts as 0."""
-    zero = header.get("TIMEZERO", header.get("TIMEZERI", 0.0) + header.get("TIMEZERF", 0.0))
+    """Seconds from an event's TIME to the centre of its frame; a missing TIMEPIXR counts as 0.
+
+    TIMEZERI and TIMEZERF are passed over, as in HEASoft, for events as for good time.
+    """
+    zero = float(header.get("TIMEZERO", 0.0))
     frame = float(header.get("TIMEDEL", 0.0))
-    return float(zero) - ((float(header.get("TIMEPIXR", 0.0)) - 0.5) * frame if frame > 0 else 0.0)
+    return zero - ((float(header.get("TIMEPIXR", 0.0)) - 0.5) * frame if frame > 0 else 0.0)
 
 
 def live_fraction(header: Mapping[str, Any]) -> float:

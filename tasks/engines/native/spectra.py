@@ -6,6 +6,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from tasks.engines.native.axes import nearest
 from tasks.engines.native.ogip import gti_hdu, region_hdu, set_observation, set_region_reference
 from tasks.engines.native.selection import Chunk, Selection
 from tasks.engines.native.wmap import MapCounter, WeightedMap, wmap_hdu
@@ -62,7 +63,7 @@ class SpectrumCounter:
         inside = chunk.cut(self.region)
         self._selected += int(np.count_nonzero(inside.good))
         pi = inside.columns["PI"]
-        legal = pi[inside.good & self._axis.valid(pi)].astype(np.intp) - self._axis.low
+        legal = nearest(pi[inside.good & self._axis.valid(pi)]).astype(np.intp) - self._axis.low
         self._counts += np.bincount(legal, minlength=self._axis.size)
         self._map.add(chunk)
 

@@ -5,9 +5,10 @@ The good-time intervals stand behind the events in their file, so events are fir
 
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import FileIO
 from itertools import chain
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ class Spool:
     def __init__(self) -> None:
         self._held: list[Chunk] = []
         self._room = _HELD
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._layouts: list[dict[str, tuple[int, np.dtype[Any]]]] = []
 
     def append(self, chunk: Chunk) -> None:
@@ -39,10 +40,11 @@ class Spool:
             self._held.append(chunk)
             return
         if self._file is None:
-            self._file = cast(BinaryIO, tempfile.TemporaryFile(dir="."))  # noqa: SIM115 (open as long as this)
+            # Without a buffer, so that a full disk shows here and not when the file is read or closed.
+            self._file = tempfile.TemporaryFile(dir=".", buffering=0)  # noqa: SIM115 (open as long as this)
             weakref.finalize(self, self._file.close)
         for values in chunk.values():
-            self._file.write(values.data)
+            _through(self._file.write, values)
         self._layouts.append({name: (values.size, values.dtype) for name, values in chunk.items()})
 
     def chunks(self, names: tuple[str, ...]) -> Iterator[Chunk]:
@@ -57,5 +59,12 @@ class Spool:
         for layout in self._layouts:
             chunk = {name: np.empty(*shape) for name, shape in layout.items()}
             for values in chunk.values():
-                self._file.readinto(values)  # type: ignore[attr-defined]
+                _through(self._file.readinto, values)
             yield chunk
+
+
+def _through(move: Callable[[memoryview], int | None], values: Column) -> None:
+    """Write or read all bytes of an array, however few the system moves at a time."""
+    rest = values.view(np.uint8).data
+    while rest:
+        rest = rest[move(rest) :]

@@ -60,7 +60,7 @@ class MapCounter:
         self._selection, self._region = selection, region
         self._axes = _detector(selection)
         self._counts = PixelCounts(selection.events.name)
-        self._fit = RotationFit(self._axes)
+        self._fit = self._new_fit()
 
     def add(self, chunk: Chunk) -> None:
         """Count the events of a chunk."""
@@ -94,9 +94,13 @@ class MapCounter:
         image[outside if rotation else outside & (image == 0)] = _OUTSIDE
         return WeightedMap(image, self._axes, first, rotation)
 
+    def _new_fit(self) -> RotationFit:
+        # Few events may fit a mirror image by chance; Xtend's detector is none.
+        return RotationFit(self._axes, mirrored=self._selection.events.header.get("INSTRUME") != "XTEND")
+
     def _by_all(self) -> Rotation | None:
         """The rotation that all events tell."""
-        fit = RotationFit(self._axes)
+        fit = self._new_fit()
         for chunk in self._selection.chunks():
             x, y = (axis.valid(chunk.columns[axis.name]) for axis in self._axes)
             _add(fit, chunk, x & y & chunk.on_sky)

@@ -79,4 +79,5 @@ def _net_curves(make: Maker, manifest: Manifest) -> Iterator[Wanted | NotMade]:
             *spectra[1],
             entry=curve.entry,
             cautions=curve.cautions,
+            errors=make.dataset.recipe.light_curves.net_errors,
         )

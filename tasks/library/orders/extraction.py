@@ -83,13 +83,16 @@ def _spectrum(make: Maker, manifest: Manifest, role: Role) -> Wanted:
     dataset = make.dataset
     ra, dec = _position(manifest)
     aperture = _aperture(dataset, manifest, role)
+    maps = hashes(manifest, Kind.EXPOSURE_MAP, binning=1)
     return make.want(
         Kind.SPECTRUM,
         role,
         names.spectrum(dataset.obsid, dataset.dataclass, ra, dec, role, aperture),
         *hashes(manifest, Kind.EVENTS),
-        *hashes(manifest, Kind.EXPOSURE_MAP, binning=1),
+        *maps,
         *_region(manifest, role),
+        # Without a map BACKSCAL goes by pixels, whatever the recipe says.
+        normalisation=dataset.recipe.spectra.backscal if maps else None,
     )
 
 

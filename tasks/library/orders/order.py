@@ -16,6 +16,7 @@ STEP_VERSIONS = {
     Step.REGIONS: 1,
     Step.EXTRACTION: 1,
     Step.DERIVED: 1,
+    Step.RESPONSES: 1,
 }
 """Raised by hand whenever a step's results change: everything it made is then stale."""
 
@@ -87,8 +88,9 @@ class Maker:
             What else decides it.
         """
         spec = ProductSpec(step=self.step, kind=kind, role=role, name=name, entry=entry or {})
-        engine = self.dataset.engine, self.dataset.versions
-        made_of = fingerprint(STEP_VERSIONS[self.step], engine, spec, sources, parameters)
+        engine = self.dataset.engine_of(self.step)
+        how = engine.name, engine.versions
+        made_of = fingerprint(STEP_VERSIONS[self.step], how, spec, sources, parameters)
         return Wanted(spec, made_of, cautions)
 
     def refuse(self, kind: Kind, role: Role, why: str, name: str | None = None) -> NotMade:

@@ -35,9 +35,15 @@ def order(dataset: Dataset, manifest: Manifest) -> Order:
         Role.CALIBRATION,
         names.calibration_region(obsid),
         *hashes(manifest, Kind.EVENTS),
+        *(_flagged(manifest) if dataset.engine_of(Step.REGIONS).name == "heasoft" else ()),
         entry={"frame": "radec"},
     )
     return Order((*wanted, calibration))
+
+
+def _flagged(manifest: Manifest) -> tuple[str, ...]:
+    """What HEASoft's calibration sources are compared with."""
+    return hashes(manifest, Kind.BAD_PIXELS)
 
 
 def _exposed_area(manifest: Manifest) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from tasks.archive.simulated.archive import make_archive
 from tasks.archive.simulated.observation import make_observation
 from tasks.archive.simulated.programme import PROGRAMME
 from tasks.core.errors import BadInput, EnvironmentFault
+from tasks.library.pipeline_files import PipelineFiles
 
 OBSID = r"(?P<obsid>9[0-9]{8})"
 GRAMMAR = re.compile(
@@ -72,6 +73,17 @@ def test_every_observation_has_the_whole_tree(simulated):
         }
         encrypted = {path.suffix == ".gpg" for path in folder.rglob("*") if path.is_file()}
         assert encrypted == {observation.presence == "encrypted"}
+
+
+def test_every_observation_can_be_reprocessed(simulated):
+    for observation in PROGRAMME:
+        folder = simulated / "9" / observation.obsid
+        names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+        if observation.presence == "open" and names:
+            files = PipelineFiles.among(observation.obsid, names)
+            assert (files.has_exposures, files.has_mode_gti) == (True, True)
+            unfiltered = [name for name in files.inside if name.endswith("_uf.evt.gz")]
+            assert len(unfiltered) == len(observation.classes) * observation.parts
 
 
 def test_every_header_says_that_it_is_a_simulation(simulated):

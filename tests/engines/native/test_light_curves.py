@@ -125,7 +125,7 @@ def test_bins_that_are_far_too_short() -> None:
         ({"TIMEDEL": 4.0, "TIMEPIXR": 0.5}, 0.0),
         ({"TIMEDEL": 4.0, "TIMEPIXR": 1.0}, -2.0),
         ({"TIMEDEL": 4.0, "TIMEPIXR": 0.5, "TIMEZERO": 7.0}, 7.0),
-        ({"TIMEZERI": 7, "TIMEZERF": 0.25}, 7.25),
+        ({"TIMEZERI": 7, "TIMEZERF": 0.25}, 0.0),
     ],
 )
 def test_the_centre_of_a_frame(header: dict[str, Any], shift: float) -> None:

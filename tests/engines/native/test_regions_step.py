@@ -158,6 +158,16 @@ def test_blank_pixels_of_a_map_are_not_exposed():
 nominals = st.builds(Nominal, st.floats(0, 359.99), st.floats(-89, 89), st.floats(0, 359.99))
 
 
+def test_given_calibration_sources_are_excluded_in_place_of_the_nominal_ones(tmp_path):
+    (tmp_path / "calsrc.reg").write_text("physical\n-circle(2007.5,1090,92)\n-circle(750,1017,91)\n")
+    choose_in(field(), calibration="calsrc.reg")
+    lines = (tmp_path / "skypix_back.reg").read_text().splitlines()
+    assert lines[4:] == ["-circle(2007.5000,1090.0000,92.0000)", "-circle(750.0000,1017.0000,91.0000)"]
+    [first, second] = read_region(tmp_path / "radec_calsrc.reg").pixel_shapes(AIM.wcs())
+    assert (first.x[0], first.y[0]) == pytest.approx((2007.5, 1090), abs=1e-3)
+    assert second.sizes == pytest.approx((91,), abs=1e-2)
+
+
 @settings(deadline=None, max_examples=40)
 @given(nominals, st.floats(400, 2000), st.floats(400, 2000), st.floats(5, 200))
 def test_files_mean_the_same_circle_to_every_reader(nominal, x, y, radius):

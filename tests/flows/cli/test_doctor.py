@@ -1,9 +1,12 @@
 """`xtendflow doctor`: what is there, and what to do about what is not."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+
+from tasks.library.ledger import Ledger
 
 
 @pytest.fixture
@@ -29,8 +32,13 @@ def heasoft(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise SystemExit('it must not be imported')\n__version__ = '1.5'")
     monkeypatch.syspath_prepend(str(package.parent))
+    caldb = root / "caldb"
+    index = caldb / "data" / "xrism" / "xtend" / "caldb.indx"
+    (index.parent / "index").mkdir(parents=True)
+    (index.parent / "index" / "caldb.indx20260115").write_text("index")
+    index.write_text("index")
     monkeypatch.setenv("HEADAS", str(root))
-    monkeypatch.setenv("CALDB", "/caldb")
+    monkeypatch.setenv("CALDB", str(caldb))
     return root
 
 
@@ -57,8 +65,30 @@ def test_with_heasoft(findings, xtendflow, heasoft):
         "what": "HEASoft", "verdict": "good", "detail": f"6.36 at {heasoft}", "advice": ""
     }  # fmt: skip
     assert (found["heasoftpy"]["verdict"], found["heasoftpy"]["detail"]) == ("good", "1.5")
-    assert (found["CALDB"]["verdict"], found["CALDB"]["detail"]) == ("good", "/caldb")
+    assert found["CALDB"]["verdict"] == "good"
+    assert re.fullmatch(
+        rf"20260115-[0-9a-f]{{12}} at {re.escape(str(heasoft))}/caldb", found["CALDB"]["detail"]
+    )
+    assert found["Work queue"]["detail"] == "this host can serve default and heasoft"
     assert f"6.36 at {heasoft}" in xtendflow("doctor").out
+
+
+def test_a_caldb_without_xtend(findings, heasoft, monkeypatch):
+    monkeypatch.setenv("CALDB", "/nowhere/at/all")
+    assert "no data/xrism/xtend/caldb.indx" in findings(3)["CALDB"]["detail"]
+    # On a host without HEASoft nobody asks for it.
+    monkeypatch.delenv("HEADAS")
+    assert findings()["CALDB"]["verdict"] == "absent"
+
+
+def test_the_queues_that_a_host_can_serve(findings, swept):
+    assert findings()["Work queue"]["detail"] == (
+        "this host can serve default alone; HEASoft that workers have registered: none"
+    )
+    ledger = Ledger.open(f"sqlite:///{swept}/ledger.sqlite")
+    ledger.register_versions("worker", "heasoft", {"heasoft": "6.36"})
+    ledger.close()
+    assert findings()["Work queue"]["detail"].endswith("registered: 6.36")
 
 
 def test_headas_that_is_no_directory(findings, monkeypatch):

@@ -8,6 +8,8 @@ import pytest
 
 from flows.cli import sweep as module
 from tasks.archive.catalogue.interface import Query
+from tasks.library.ledger import Ledger
+from tasks.library.recipe import Engines, Recipe
 
 
 @pytest.fixture
@@ -27,6 +29,62 @@ def asked(xtendflow, places, monkeypatch) -> Callable[..., Query]:
         return Query.model_validate(orders.pop()["query"])
 
     return query
+
+
+@pytest.fixture
+def recipe_of(xtendflow, places, monkeypatch) -> Callable[..., Recipe]:
+    """The recipe that a command line comes to; nothing is run."""
+    orders = []
+    monkeypatch.setattr(module, "_run", lambda settings, order, keep: orders.append(order) or 0)
+
+    def recipe(*words: object) -> Recipe:
+        ended = xtendflow("sweep", *places, *words)
+        assert (ended.status, ended.err) == (0, "")
+        return Recipe.model_validate(orders.pop()["recipe"])
+
+    return recipe
+
+
+def test_engines_on_the_command_line_go_before_those_of_the_recipe(recipe_of, tmp_path):
+    assert recipe_of() == Recipe()
+    assert recipe_of("--engine", "native").engine == "native"
+    mine = tmp_path / "mine.toml"
+    mine.write_text("engine = 'native'\n[engines]\nexposure = 'native'\nderived = 'native'")
+    recipe = recipe_of("--recipe", mine, "--engine", "auto", "--step-engine", "derived=auto")
+    assert recipe == Recipe(engine="auto", engines=Engines(exposure="native", derived="auto"))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--engine", "magic"), "engine: Input should be 'auto', 'heasoft' or 'native'"),
+        (("--step-engine", "extraction=magic"), "engines.extraction: Input should be"),
+        (("--step-engine", "download=native"), "engines.download"),
+        (("--step-engine", "extraction"), "--step-engine extraction: give STEP=ENGINE"),
+        (("--step-engine", "derived=native", "--step-engine", "derived=auto"), "once a step"),
+    ],
+)
+def test_an_engine_that_does_not_hold(refused, places, words, told):
+    assert told in refused("sweep", *places, *words)
+
+
+@pytest.mark.parametrize("words", [("--engine", "heasoft"), ("--step-engine", "responses=heasoft")])
+def test_heasoft_that_is_not_here(xtendflow, places, words):
+    ended = xtendflow("sweep", *places, *words)
+    assert (ended.status, ended.out, ended.written) == (3, "", ())
+    assert ended.err.startswith("xtendflow: the engine heasoft is asked for (")
+    assert ended.err.count("\n") == 1
+    for word in ("responses", "headas-init.sh", "heasoftpy", "CALDB", "xtendflow doctor"):
+        assert word in ended.err
+
+
+def test_heasoft_that_a_worker_has(recipe_of, swept):
+    ledger = Ledger.open(f"sqlite:///{swept}/ledger.sqlite")
+    ledger.register_versions(
+        "worker", "heasoft", {"heasoft": "6.36", "heasoftpy": "1.5", "caldb": "20260115-a"}
+    )
+    ledger.close()
+    assert recipe_of("--engine", "heasoft").engine == "heasoft"
 
 
 @pytest.mark.parametrize("obsid", ["../../etc", "12345678", "1234567890", "", "00012800x", "٠٠٠١٢٨٠٠٠"])

@@ -14,6 +14,7 @@ OBSID, DATACLASS = "900001010", "30000010"
 EVENTS = f"xtend/event_cl/xa{OBSID}xtd_p0{DATACLASS}_cl.evt.gz"
 BIMG = f"xtend/event_uf/xa{OBSID}xtd_p0{DATACLASS}.bimg.gz"
 EHK = f"auxil/xa{OBSID}.ehk.gz"
+UNFILTERED = f"xtend/event_uf/xa{OBSID}xtd_p0{DATACLASS}_uf.evt.gz"
 TARGET = {"name": "AX J1910.7+0917", "ra": 287.6, "dec": 9.3, "origin": "RA_OBJ/DEC_OBJ of the events"}
 
 Content = Callable[[Wanted, Dataset], object]
@@ -35,7 +36,7 @@ def dataset() -> Callable[..., Dataset]:
         }
         for name, part in (recipe or {}).items():
             parts[name] = parts.get(name, {}) | part if isinstance(part, dict) else part
-        held = [name for name in (EVENTS, BIMG, EHK) if name not in absent]
+        held = [name for name in (EVENTS, BIMG, EHK, UNFILTERED) if name not in absent]
         hashes = {name: (content or {}).get(name, name) for name in held}
         inputs = {
             "events": (EVENTS,),
@@ -50,8 +51,7 @@ def dataset() -> Callable[..., Dataset]:
             "dataclass": DATACLASS,
             "recipe": parts,
             "inputs": inputs,
-            "engine": "native",
-            "versions": {"native": "1"},
+            "engines": {step: {"name": "native", "versions": {"native": "1"}} for step in Step},
         }
         return Dataset.model_validate(plain | fields)
 

@@ -32,6 +32,7 @@ RECIPES = st.fixed_dictionaries(
                 "numphi": st.integers(0, 10**6),
                 "binnings": BINNINGS,
                 "minimum_fraction": FRACTION,
+                "mask_calibration": st.booleans(),
             }
         ),
         "light_curves": st.fixed_dictionaries(
@@ -39,9 +40,15 @@ RECIPES = st.fixed_dictionaries(
                 "bands": st.lists(BANDS, max_size=4, unique=True),
                 "time_bin": POSITIVE,
                 "exposure_threshold": st.floats(0, 1),
+                "net_errors": st.sampled_from(["gaussian", "linear"]),
             }
         ),
-        "spectra": st.fixed_dictionaries({"group_minimum": st.integers(1, 10**9)}),
+        "spectra": st.fixed_dictionaries(
+            {
+                "group_minimum": st.integers(1, 10**9),
+                "backscal": st.sampled_from(["exposure", "maximum"]),
+            }
+        ),
         "source": st.fixed_dictionaries({"radius_arcmin": st.floats(0.01, 5)}),
     }
 )

@@ -5,7 +5,7 @@ from fnmatch import fnmatch
 
 import pytest
 
-from tasks.core.errors import SoftwareFault
+from tasks.core.errors import Permanent, SoftwareFault
 from tasks.library.fingerprint import fingerprint
 from tasks.library.manifest import Kind, Manifest, Product, Role, Step
 from tasks.library.orders import PRODUCT_STEPS, STEP_VERSIONS, order
@@ -13,6 +13,7 @@ from tasks.library.orders import PRODUCT_STEPS, STEP_VERSIONS, order
 EVENTS = "xtend/event_cl/xa900001010xtd_p030000010_cl.evt.gz"
 BIMG = "xtend/event_uf/xa900001010xtd_p030000010.bimg.gz"
 EHK = "auxil/xa900001010.ehk.gz"
+UNFILTERED = "xtend/event_uf/xa900001010xtd_p030000010_uf.evt.gz"
 
 REGIONS = {"region source", "region background"}
 SPECTRA = {"spectrum *", "grouped-spectrum *"}
@@ -23,6 +24,24 @@ OF_BACKGROUND = {"light-curve background *", "spectrum background", "light-curve
 BANDS = {"image *", "rate-image *", *CURVES}
 MADE_OF_EVENTS = {"cleaned-events *", "region *", "image *", *BY_EXPOSURE, *CURVES}
 ALL = {"*"}
+RESPONSES = {"rmf *", "arf *"}
+FOLLOWING = {
+    Step.PROCESSING: ALL,
+    Step.EXPOSURE: {*BY_EXPOSURE, *RESPONSES, "raytraced-events *", "efficiency-map *"},
+    Step.REGIONS: {"region *"},
+    Step.EXTRACTION: {"image *", "rate-image *", *CURVES, *SPECTRA, *RESPONSES},
+    Step.DERIVED: {"rate-image *", "grouped-spectrum *", "light-curve net *"},
+    Step.RESPONSES: {*RESPONSES, "raytraced-events *"},
+}
+"""What a step makes, and what follows from it; regions come out the same here."""
+NATIVE = {"name": "native", "versions": {"native": "1"}}
+HEASOFT = {"name": "heasoft", "versions": {"heasoft": "6.36", "caldb": "20260115-a", "heasoft-engine": "1"}}
+
+
+def everywhere(name: str, versions: dict[str, str]) -> dict[Step, dict[str, object]]:
+    """One engine for every step."""
+    return {step: {"name": name, "versions": versions} for step in Step}
+
 
 CAUSES = {
     "nothing": ({}, set()),
@@ -32,9 +51,9 @@ CAUSES = {
     "no EHK": ({"absent": (EHK,)}, BY_EXPOSURE),
     "no bad pixels": ({"absent": (BIMG,)}, BY_EXPOSURE),
     "neither": ({"absent": (BIMG, EHK)}, BY_EXPOSURE),
-    "engine": ({"engine": "other"}, ALL),
-    "engine's version": ({"versions": {"native": "2"}}, ALL),
-    "another version": ({"versions": {"native": "1", "CALDB": "20260101"}}, ALL),
+    "engine": ({"engines": everywhere("other", {"native": "1"})}, ALL),
+    "engine's version": ({"engines": everywhere("native", {"native": "2"})}, ALL),
+    "another version": ({"engines": everywhere("native", {"native": "1", "CALDB": "20260101"})}, ALL),
     "discovery's cautions": (
         {"cautions": ({"id": "a", "severity": "notice", "sentence": "b."},)},
         set(),
@@ -53,6 +72,7 @@ CAUSES = {
     "numphi": ({"recipe": {"exposure": {"numphi": 4}}}, BY_EXPOSURE),
     "exposure binning more": ({"recipe": {"exposure": {"binnings": (1, 4, 8)}}}, {"exposure-map field 8"}),
     "exposure binning less": ({"recipe": {"exposure": {"binnings": (4,)}}}, set()),
+    "calibration sources": ({"recipe": {"exposure": {"mask_calibration": False}}}, BY_EXPOSURE),
     "minimum exposure": ({"recipe": {"exposure": {"minimum_fraction": 0.5}}}, {"rate-image *"}),
     "curve band more": (
         {"recipe": {"light_curves": {"bands": ("0.6-2", "2-6", "6-10")}}},
@@ -61,6 +81,8 @@ CAUSES = {
     "curve band less": ({"recipe": {"light_curves": {"bands": ("2-6",)}}}, set()),
     "time bin": ({"recipe": {"light_curves": {"time_bin": 50.0}}}, CURVES),
     "exposure threshold": ({"recipe": {"light_curves": {"exposure_threshold": 0.5}}}, CURVES),
+    "errors of net curves": ({"recipe": {"light_curves": {"net_errors": "linear"}}}, {"light-curve net *"}),
+    "BACKSCAL": ({"recipe": {"spectra": {"backscal": "maximum"}}}, {*SPECTRA, "light-curve net *"}),
     "group minimum": ({"recipe": {"spectra": {"group_minimum": 25}}}, {"grouped-spectrum *"}),
     "source radius": ({"recipe": {"source": {"radius_arcmin": 1.0}}}, REGIONS | OF_SOURCE),
     "background radius": (
@@ -71,7 +93,26 @@ CAUSES = {
     "background distance": ({"recipe": {"background": {"distance_arcmin": 9.0}}}, {"region background"}),
     "background candidates": ({"recipe": {"background": {"candidates": 8}}}, {"region background"}),
     "background minimum": ({"recipe": {"background": {"minimum_fraction": 0.9}}}, {"region background"}),
-}
+    **{
+        f"recipe engine of {step}": ({"recipe": {"engines": {step: "native"}}}, set())
+        for step in (Step.PROCESSING, *PRODUCT_STEPS)
+    },
+    **{
+        f"HEASoft {name}": ({"recipe": {"heasoft": {name: value}}}, set())
+        for name, value in {
+            "version": "6.36", "caldb": "20260101", "chatter": 3, "seed": 1, "calc_modegti": "yes",
+            "flickering": "xtdpixclip", "efficiency_energy_kev": 6.0, "hours": 1.0,
+        }.items()
+    },
+    **{
+        f"responses {name}": ({"recipe": {"responses": {name: value}}}, set())
+        for name, value in {
+            "rmf": "a.rmf", "arf": "a.arf", "source_type": "FLATCIRCLE", "flat_radius_arcmin": 3.0,
+            "beta": (1.0, 0.6, 5.0), "image": "a.fits", "numphoton": 1000, "minphoton": 1,
+            "erange": (0.3, 17.0, 0.0, 0.0), "fit_band_kev": (0.6, 10.0),
+        }.items()
+    },
+}  # fmt: skip
 
 
 def label(product: Product) -> str:
@@ -115,20 +156,83 @@ def test_a_change_makes_its_own_products_stale_and_no_others(dataset, done, caus
     check(done(dataset()), done(dataset(**change)), expected)
 
 
+def test_without_a_map_it_does_not_matter_what_backscal_would_be_divided_by(dataset, done):
+    asked = [dataset(absent=(EHK,), recipe={"spectra": {"backscal": way}}) for way in ("exposure", "maximum")]
+    check(*map(done, asked), set())
+
+
+@pytest.mark.parametrize("step", FOLLOWING)
+@pytest.mark.parametrize("use", [NATIVE, HEASOFT], ids=lambda use: use["name"])
+def test_a_new_version_of_a_step(dataset, done, monkeypatch, step, use):
+    before = done(dataset(engines=dict.fromkeys(FOLLOWING, use)))
+    monkeypatch.setitem(STEP_VERSIONS, step, STEP_VERSIONS[step] + 1)
+    check(before, done(dataset(engines=dict.fromkeys(FOLLOWING, use))), FOLLOWING[step])
+
+
+@pytest.mark.parametrize("step", FOLLOWING)
 @pytest.mark.parametrize(
-    ("step", "expected"),
+    ("use", "other"),
     [
-        (Step.PROCESSING, ALL),
-        (Step.EXPOSURE, BY_EXPOSURE),
-        (Step.REGIONS, {"region *"}),
-        (Step.EXTRACTION, {"image *", "rate-image *", *CURVES, *SPECTRA}),
-        (Step.DERIVED, {"rate-image *", "grouped-spectrum *", "light-curve net *"}),
+        (NATIVE, HEASOFT),
+        (HEASOFT, NATIVE),
+        (NATIVE, NATIVE | {"versions": {"native": "2"}}),
+        (HEASOFT, HEASOFT | {"versions": {**HEASOFT["versions"], "heasoft": "6.37"}}),
+        (HEASOFT, HEASOFT | {"versions": {**HEASOFT["versions"], "caldb": "20260301-b"}}),
     ],
 )
-def test_a_new_version_of_a_step(dataset, done, monkeypatch, step, expected):
-    before = done(dataset())
-    monkeypatch.setitem(STEP_VERSIONS, step, STEP_VERSIONS[step] + 1)
-    check(before, done(dataset()), expected)
+def test_another_engine_or_version_of_one_step(dataset, done, step, use, other):
+    engines = dict.fromkeys(FOLLOWING, use)
+    before, after = done(dataset(engines=engines)), done(dataset(engines={**engines, step: other}))
+    check(before, after, FOLLOWING[step])
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"seed": 1}, ALL),
+        ({"calc_modegti": "yes"}, ALL),
+        (
+            {"flickering": "xtdpixclip"},
+            {*MADE_OF_EVENTS, "flickering-pixels *", *FOLLOWING[Step.EXPOSURE]},
+        ),
+        ({"efficiency_energy_kev": 6.0}, {"efficiency-map *"}),
+        ({"chatter": 5, "hours": 1.0, "version": "6.36", "caldb": "20260115-a"}, set()),
+    ],
+)
+def test_what_the_recipe_says_to_heasoft(dataset, done, changes, expected):
+    engines = dict.fromkeys(FOLLOWING, HEASOFT)
+    before = done(dataset(engines=engines))
+    check(before, done(dataset(engines=engines, recipe={"heasoft": changes})), expected)
+
+
+def test_reprocessed_events_depend_on_all_that_the_pipeline_reads(dataset, done):
+    engines = dict.fromkeys(FOLLOWING, HEASOFT)
+    before = done(dataset(engines=engines))
+    for name in (UNFILTERED, EHK):
+        check(before, done(dataset(engines=engines, content={name: "new"})), ALL)
+    for name in (EVENTS, BIMG):
+        check(before, done(dataset(engines=engines, content={name: "new"})), set())
+    assert [item.name for item in before.of(Step.PROCESSING)] == [
+        "xa900001010xtd_p030000010_cl.evt",
+        "xa900001010xtd_p030000010.bimg",
+    ]
+
+
+def test_without_unfiltered_events_nothing_can_be_reprocessed(dataset):
+    engines = {**dict.fromkeys(FOLLOWING, NATIVE), Step.PROCESSING: HEASOFT}
+    with pytest.raises(Permanent, match="900001010/30000010 cannot be reprocessed: no unfiltered events"):
+        order(Step.PROCESSING, dataset(engines=engines, absent=(UNFILTERED,)), None)
+
+
+def test_what_only_heasoft_makes_is_refused_with_the_reason(dataset, done):
+    recipe = {"heasoft": {"flickering": "searchflickpix", "efficiency_energy_kev": 6.0}}
+    manifest = done(dataset(recipe=recipe))
+    whys = {item.kind: item.why for item in manifest.not_made}
+    assert "searchflickpix runs only where HEASoft processes them" in whys[Kind.FLICKERING]
+    assert "only HEASoft" in whys[Kind.EFFICIENCY_MAP]
+    manifest = done(dataset(recipe=recipe, engines=dict.fromkeys(FOLLOWING, HEASOFT)))
+    assert {item.kind for item in manifest.products} >= {Kind.FLICKERING, Kind.EFFICIENCY_MAP}
+    assert not {item.kind for item in manifest.not_made} & {Kind.FLICKERING, Kind.EFFICIENCY_MAP}
 
 
 def test_every_step_has_a_version():

@@ -1,0 +1,66 @@
+"""The HEASoft engine as a planner: which tools make which products, and with which versions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+from tasks.engines.heasoft.installation import find_installation
+from tasks.engines.interface import StepInputs
+from tasks.library.call import Call
+from tasks.library.manifest import Step
+from tasks.library.orders import Wanted
+
+ENGINE_VERSION = "1"
+"""Raised by hand when the results of this engine change in more than one step."""
+
+Plan = Callable[[StepInputs, Sequence[Wanted]], list[Call]]
+
+_PLANNERS = {
+    Step.PROCESSING: "pipeline",
+    Step.EXPOSURE: "exposure",
+    Step.REGIONS: "calibration_sources",
+    Step.EXTRACTION: "extractor",
+    Step.DERIVED: "derived",
+    Step.RESPONSES: "responses",
+}
+"""The module of this package that plans a step."""
+
+
+class HEASoftEngine:
+    """Does steps with the HEASoft tools, from unfiltered events on.
+
+    Parameters
+    ----------
+    versions : mapping, optional
+        Those of the worker that will do it; without them, what is installed here.
+    """
+
+    name = "heasoft"
+
+    def __init__(self, versions: Mapping[str, str] | None = None) -> None:
+        self._versions = versions
+
+    def versions(self) -> dict[str, str]:
+        """HEASoft, heasoftpy and CALDB, and the version of this engine.
+
+        Raises
+        ------
+        EnvironmentFault
+            When one of them is not installed here, or does not tell its version.
+        """
+        found = find_installation().versions() if self._versions is None else self._versions
+        return {**found, "heasoft-engine": ENGINE_VERSION}
+
+    def provenance(self) -> dict[str, str]:
+        """The version of the project."""
+        return {"xtendflow": version("xtendflow")}
+
+    def can(self, step: Step) -> str | None:
+        """It can do every step; ARFs that its version cannot make are refused by the order, which says why."""
+        return None if step in _PLANNERS else f"the {self.name} engine has no step {step}"
+
+    def plan(self, step: Step, inputs: StepInputs, products: Sequence[Wanted]) -> list[Call]:
+        """The tools' calls in order, the last of which names and checks the products."""
+        # Only hosts that have the tools plan with them, so nobody else need load this.
+        planner: Plan = import_module(f"{__package__}.{_PLANNERS[step]}").plan
+        return planner(inputs, products)

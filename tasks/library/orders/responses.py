@@ -1,0 +1,170 @@
+"""RMF, ARF and ray-traced events of the source spectrum: for the HEASoft engine alone."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from tasks.library import names
+from tasks.library.dataset import Dataset
+from tasks.library.fingerprint import fingerprint
+from tasks.library.manifest import Kind, Manifest, NotMade, Product, Role, Step
+from tasks.library.orders.extraction import why_no_region
+from tasks.library.orders.order import Maker, Order, Wanted
+from tasks.xtend.cautions import Caution, caution, notice
+
+WITHOUT_HEASOFT: Final = "no RMF or ARF without HEASoft and CALDB"
+_ADVISED: Final = (6, 36)
+"""From this release on ARFs are right wherever the range begins; documents ask for it."""
+_REMOTE_CALDB: Final = (6, 35)
+"""From this release on xaarfgen works with a CALDB that is not on the disk."""
+_WRONG_FROM_KEV: Final = 0.1
+"""Before 6.36 an ARF whose range begins here is wrong (GEN-5 of XRISM's "things to watch out for")."""
+_OFFSET_RELEASE: Final = (6, 36)
+"""The release that takes the optical axis of CALDB 12 at a wrong place (GEN-6 there)."""
+
+
+def order(dataset: Dataset, manifest: Manifest) -> Order:
+    """The responses of the source spectrum, or why there are none."""
+    make = Maker(dataset, Step.RESPONSES)
+    spectra = manifest.find(Kind.SPECTRUM, Role.SOURCE)
+    if dataset.engine_of(Step.RESPONSES).name != "heasoft":
+        return _without(make, WITHOUT_HEASOFT)
+    if not spectra:
+        return _without(make, why_no_region(manifest, Role.SOURCE) or "there is no source spectrum")
+    if manifest.steps[Step.EXTRACTION].facts.get("counts", {}).get(spectra[0].name) == 0:
+        return _without(make, "the source spectrum holds no counts, so nothing weights a response")
+    rmf = make.want(
+        Kind.RMF, Role.SOURCE, names.rmf(dataset.obsid, dataset.dataclass), spectra[0].fingerprint
+    )
+    others = [*_arf(make, manifest, spectra[0], rmf)]
+    return Order(
+        (rmf, *(item for item in others if isinstance(item, Wanted))),
+        tuple(item for item in others if isinstance(item, NotMade)),
+    )
+
+
+def why_no_arf(dataset: Dataset) -> str | None:
+    """Why this HEASoft cannot make the recipe's ARF; None when it can."""
+    given = dataset.engine_of(Step.RESPONSES).versions
+    release = release_of(given.get("heasoft", ""))
+    if not release:
+        return "the version of HEASoft is not known, and ARFs depend on it"
+    if release < _REMOTE_CALDB and "://" in given.get("caldb", ""):
+        return f"xaarfgen of HEASoft {given['heasoft']} does not work with a remote CALDB: 6.35 or newer does"
+    lowest = dataset.recipe.responses.erange[0]
+    if release < _ADVISED and lowest <= _WRONG_FROM_KEV:
+        return (
+            f"xaarfgen of HEASoft {given['heasoft']} makes a wrong ARF when its range begins at {lowest:g} "
+            "keV: begin higher (0.3 or 0.5 keV), or take HEASoft 6.36"
+        )
+    return None
+
+
+def without_axis_offset(dataset: Dataset) -> bool:
+    """Whether the exposure map that xaarfgen reads must say that the optical axis has no offset.
+
+    HEASoft 6.36 goes wrong with CALDB 12 and not with CALDB 11, for which the offset is 0. What number a
+    CALDB has cannot be told from its index, so that release always gets it.
+    """
+    return release_of(dataset.engine_of(Step.RESPONSES).versions.get("heasoft", "")) == _OFFSET_RELEASE
+
+
+def release_of(version: str) -> tuple[int, ...]:
+    """The first two numbers of a version, (6, 36) of `6.36.1`; empty when it has none."""
+    found = re.match(r"V?(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else ()
+
+
+def raytrace_key(dataset: Dataset, manifest: Manifest) -> str:
+    """Hash (64 hex digits) over all that decides ray-traced events: with another they are not used again.
+
+    Position, exposure map with its attitude histogram, energies, photons, seed, shape of the source, CALDB
+    and HEASoft.
+    """
+    target = _facts_target(manifest)
+    given, recipe = dataset.engine_of(Step.RESPONSES).versions, dataset.recipe.responses
+    return fingerprint(
+        target["ra"],
+        target["dec"],
+        [product.fingerprint for product in manifest.find(Kind.EXPOSURE_MAP, binning=1)],
+        without_axis_offset(dataset),
+        recipe.erange,
+        recipe.numphoton,
+        dataset.recipe.heasoft.seed,
+        _shape(dataset),
+        given.get("caldb"),
+        given.get("heasoft"),
+    )
+
+
+def _arf(make: Maker, manifest: Manifest, spectrum: Product, rmf: Wanted) -> Iterator[Wanted | NotMade]:
+    dataset, recipe = make.dataset, make.dataset.recipe.responses
+    maps = manifest.find(Kind.EXPOSURE_MAP, binning=1)
+    why = None if maps else "there is no exposure map, which holds the attitude that an ARF is made for"
+    if why := why or why_no_arf(dataset):
+        yield make.refuse(Kind.ARF, Role.SOURCE, why)
+        return
+    target = _facts_target(manifest)
+    traced = make.want(
+        Kind.RAYTRACE,
+        Role.SOURCE,
+        names.raytraced_events(
+            dataset.obsid, dataset.dataclass, target["ra"], target["dec"], recipe.numphoton
+        ),
+        entry={"key": raytrace_key(dataset, manifest)},
+    )
+    yield traced
+    regions = manifest.find(Kind.REGION, Role.SOURCE, frame="radec")
+    yield make.want(
+        Kind.ARF,
+        Role.SOURCE,
+        names.arf(spectrum.name),
+        rmf.fingerprint,
+        traced.fingerprint,
+        *(region.sha256 for region in regions),
+        entry={"erange": list(recipe.erange), "source_type": recipe.source_type},
+        cautions=tuple(_cautions(dataset)),
+        minphoton=recipe.minphoton,
+        fit_band=recipe.fit_band_kev,
+    )
+
+
+def _shape(dataset: Dataset) -> list[object]:
+    """The shape of the source, by those parameters that its type looks at."""
+    recipe = dataset.recipe.responses
+    own: dict[str, object] = {
+        "FLATCIRCLE": recipe.flat_radius_arcmin,
+        "BETAMODEL": recipe.beta,
+        "IMAGE": recipe.image,
+    }
+    return [recipe.source_type, own.get(recipe.source_type)]
+
+
+def _cautions(dataset: Dataset) -> Iterator[Caution]:
+    given, recipe = dataset.engine_of(Step.RESPONSES).versions["heasoft"], dataset.recipe.responses
+    if recipe.source_type == "POINT":
+        yield notice(
+            "arf-point-source",
+            "This ARF is that of a point source at the target; for an extended source its area is wrong: "
+            "choose another source type in the recipe.",
+        )
+    if release_of(given) < _ADVISED:
+        yield caution(
+            "arf-heasoft-old",
+            f"This ARF was made with HEASoft {given}; XRISM's documents ask for 6.36 or newer.",
+        )
+    if without_axis_offset(dataset):
+        yield caution(
+            "arf-axis-offset",
+            f"HEASoft {given} takes the optical axis of CALDB 12 at a wrong place (GEN-6); this ARF was made "
+            "with OPTAOFFX and OPTAOFFY set to 0 in a copy of the exposure map, as advised.",
+        )
+
+
+def _without(make: Maker, why: str) -> Order:
+    return Order((), tuple(make.refuse(kind, Role.SOURCE, why) for kind in (Kind.RMF, Kind.ARF)))
+
+
+def _facts_target(manifest: Manifest) -> dict[str, float]:
+    target: dict[str, float] = manifest.steps[Step.PROCESSING].facts["target"]
+    return target

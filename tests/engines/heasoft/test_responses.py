@@ -1,0 +1,218 @@
+"""What xtdrmf and xaarfgen are asked for, which map and region they get, and when photons are traced anew."""
+
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+
+from tasks.core.errors import BadInput, Permanent
+from tasks.engines.heasoft.responses import arf_parameters, plan, prepare, rmf_parameters
+from tasks.library.manifest import Kind, Step
+from tasks.library.recipe import HEASoft, Responses
+
+CALDB = (
+    "teldeffile", "qefile", "contamifile", "gatevalvefile", "obffile", "fwfile", "onaxisffile", "onaxiscfile",
+    "mirrorfile", "obstructfile", "frontreffile", "backreffile", "pcolreffile", "scatterfile",
+)  # fmt: skip
+ARF = {
+    **dict.fromkeys(CALDB, "CALDB"),
+    "xrtevtfile": "raytrace.fits", "source_ra": 81.25, "source_dec": -69.64, "telescop": "XRISM",
+    "instrume": "XTEND", "dattfile": "NONE", "filtoffsetfile": "NONE", "sampling": 4,
+    "emapfile": "expmap.fits", "rmffile": "source.rmf", "erange": "0.3 18 0 0", "outfile": "source.arf",
+    "regmode": "RADEC", "regionfile": "source.reg", "numphoton": 300000, "minphoton": 100,
+    "sourcetype": "POINT", "betapars": "0.5 0.6 5", "flatradius": 10.0, "imgfile": "NONE",
+    "auxtransfile": "NONE", "polydeg": "DEFAULT", "abund": 1.0, "cols": 0.0, "covfac": 1.0,
+    "rmfthresh": 1e-10, "seed": 7, "cleanup": True, "clobber": True,
+}  # fmt: skip
+NEWER = {"heasoft": "6.37"}
+
+
+def test_an_rmf():
+    assert rmf_parameters() == {
+        "infile": "source.pha", "outfile": "source.rmf", "rmfparam": "CALDB", "eminin": 200.0, "dein": "2,24",
+        "nchanin": "5900,500", "eminout": 0.0, "deout": 6.0, "nchanout": 4096, "rmfthresh": 1e-6,
+        "clobber": True,
+    }  # fmt: skip
+
+
+def test_an_arf():
+    assert arf_parameters(81.25, -69.64, "expmap.fits", Responses(), HEASoft()) == ARF
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changed"),
+    [
+        (
+            {"source_type": "FLATCIRCLE", "flat_radius_arcmin": 3.5},
+            {"sourcetype": "FLATCIRCLE", "flatradius": 3.5},
+        ),
+        (
+            {"source_type": "BETAMODEL", "beta": (1, 0.7, 8)},
+            {"sourcetype": "BETAMODEL", "betapars": "1 0.7 8"},
+        ),
+        ({"source_type": "IMAGE", "image": "/x.fits"}, {"sourcetype": "IMAGE", "imgfile": "image.fits"}),
+        ({"erange": (0.5, 17, 2, 8)}, {"erange": "0.5 17 2 8"}),
+        ({"numphoton": 1_000_000, "minphoton": 10}, {"numphoton": 1_000_000, "minphoton": 10}),
+    ],
+)
+def test_an_arf_of_another_recipe(recipe, changed):
+    given = arf_parameters(81.25, -69.64, "expmap.fits", Responses(**recipe), HEASoft())
+    assert given == ARF | changed
+
+
+def test_no_plural():
+    assert not {"numphotons", "minphotons"} & ARF.keys()
+
+
+@pytest.mark.parametrize("versions", [{}, NEWER])
+def test_a_plan_holds(planned, holds, versions):
+    holds(planned(Step.RESPONSES, plan, versions=versions), Step.RESPONSES)
+
+
+def test_the_calls_of_a_plan(planned):
+    made = planned(Step.RESPONSES, plan, versions=NEWER)
+    assert [call.function.rpartition(".")[2] for call in made.calls] == [
+        "tool:run", "responses:prepare", "tool:run", "raytrace:count", "finishing:finish",
+    ]  # fmt: skip
+    rmf, arf = made.tool("xtdrmf")[0], made.tool("xaarfgen")[0]
+    assert rmf.inputs["source.pha"].endswith("-enALL-spectrum.fits")
+    assert arf.parameters["parameters"] == ARF
+    assert arf.after == {"source.rmf": 0}
+    assert arf.outputs == ("source.arf", "raytrace.fits")
+    assert arf.inputs["source.reg"].endswith("radec_900001010_N132D_src.reg")
+    assert arf.timeout == 12 * 3600
+    assert {"dattfile", "filtoffsetfile", "sampling"} <= set(arf.parameters["optional"])
+    assert not {"numphoton", "minphoton", "erange", "seed", "regmode"} & set(arf.parameters["optional"])
+    assert made.calls[3].parameters == {
+        "traced": "raytrace.fits", "arf": made.finish["source.arf"]["name"], "radius_arcmin": 2.0,
+        "band_kev": [0.5, 10.0],
+    }  # fmt: skip
+
+
+def test_what_is_checked(planned):
+    made = planned(Step.RESPONSES, plan)
+    [ebounds] = made.tool("xtdrmf")[0].parameters["checks"]
+    [covers] = made.tool("xaarfgen")[0].parameters["checks"]
+    assert (ebounds["kind"], ebounds["file"]) == ("ebounds", "source.rmf")
+    assert (covers["kind"], covers["file"], covers["low"], covers["high"]) == (
+        "covers",
+        "source.arf",
+        0.5,
+        10.0,
+    )
+
+
+def test_the_release_that_goes_wrong_gets_a_map_without_offset(planned):
+    made = planned(Step.RESPONSES, plan)
+    prepare_call, arf = made.calls[1], made.tool("xaarfgen")[0]
+    assert prepare_call.parameters["axis_offset_zero"] is True
+    assert prepare_call.outputs == ("axismap.fits",)
+    assert arf.parameters["parameters"]["emapfile"] == "axismap.fits"
+    assert arf.after["axismap.fits"] == 1
+    assert "expmap.fits" not in arf.inputs
+
+
+def test_an_rmf_that_is_published_is_taken(planned):
+    made = planned(
+        Step.RESPONSES, plan, published=True, versions=NEWER, only=lambda item: item.spec.kind == Kind.ARF
+    )
+    assert not made.tool("xtdrmf")
+    assert made.tool("xaarfgen")[0].inputs["source.rmf"].startswith("/store/responses/")
+
+
+def test_ray_traced_events_of_the_same_key_are_used_again(planned):
+    made = planned(
+        Step.RESPONSES, plan, published=True, versions=NEWER, only=lambda item: item.spec.kind == Kind.ARF
+    )
+    [arf] = made.tool("xaarfgen")
+    assert arf.inputs["published.fits"].endswith("-raytracedevents.fits")
+    assert arf.parameters["edits"] == {"raytrace.fits": "published.fits"}
+    assert arf.outputs == ("source.arf",)
+    [counted] = [call for call in made.calls if call.function.endswith("raytrace:count")]
+    assert counted.inputs.keys() == {"raytrace.fits"}
+
+
+def test_ray_traced_events_of_another_key_are_not(planned):
+    """The file of the same name is there, of another seed."""
+    published = planned(Step.RESPONSES, plan, published=True, versions=NEWER)
+    [old] = published.manifest.find(Kind.RAYTRACE)
+    made = planned(Step.RESPONSES, plan, versions=NEWER, recipe={"heasoft": {"seed": 8}})
+    [new] = [item.spec for item in made.ordered.wanted if item.spec.kind == Kind.RAYTRACE]
+    assert new.name == old.name
+    assert new.entry["key"] != old.entry["key"]
+    assert made.tool("xaarfgen")[0].outputs == ("source.arf", "raytrace.fits")
+
+
+def test_ray_traced_events_of_the_same_key_are_published_again_without_a_run(planned):
+    made = planned(
+        Step.RESPONSES,
+        plan,
+        published=True,
+        versions=NEWER,
+        only=lambda item: item.spec.kind == Kind.RAYTRACE,
+    )
+    assert [call.function for call in made.calls] == ["tasks.engines.heasoft.finishing:finish"]
+    assert made.calls[0].inputs["raytrace.fits"].endswith("-raytracedevents.fits")
+
+
+def test_history_tells_call_and_key(planned):
+    made = planned(Step.RESPONSES, plan, versions=NEWER)
+    [said] = made.finish["source.arf"]["history"]
+    assert said.startswith("xaarfgen ")
+    assert 'erange="0.3 18 0 0"' in said
+    traced = made.finish["raytrace.fits"]["history"]
+    assert traced[1].startswith("ray-traced events of key ")
+
+
+def test_an_image_of_the_source_is_handed_over(planned, tmp_path):
+    image = tmp_path / "picture.img"
+    image.write_text("x")
+    recipe = {"responses": {"source_type": "IMAGE", "image": str(image)}}
+    made = planned(Step.RESPONSES, plan, recipe=recipe, versions=NEWER)
+    assert made.tool("xaarfgen")[0].inputs["image.fits"] == str(image)
+    assert not [call for call in made.calls if call.function.endswith("raytrace:count")]
+
+
+def test_an_image_that_is_not_there(planned):
+    recipe = {"responses": {"source_type": "IMAGE", "image": "/nowhere/picture.img"}}
+    with pytest.raises(BadInput, match=r"/nowhere/picture\.img"):
+        planned(Step.RESPONSES, plan, recipe=recipe)
+
+
+@pytest.fixture
+def exposure_map(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("source.reg").write_text('fk5\ncircle(81.25,-69.64,120")\n-circle(81.3,-69.4,160")\n')
+    histogram = fits.BinTableHDU.from_columns([fits.Column("FRACTION", "D", array=[1.0])], name="OFFAXISHIST")
+    histogram.header["OPTAOFFX"] = 3.0
+    fits.HDUList([fits.PrimaryHDU(), histogram]).writeto("expmap.fits")
+    return Path("expmap.fits")
+
+
+def test_the_offset_is_taken_out_of_a_copy(exposure_map):
+    before = exposure_map.read_bytes()
+    prepare("source.reg", axis_offset_zero=True)
+    assert exposure_map.read_bytes() == before
+    header = fits.getheader("axismap.fits", "OFFAXISHIST")
+    assert (header["OPTAOFFX"], header["OPTAOFFY"]) == (0.0, 0.0)
+
+
+def test_no_copy_where_none_is_needed(exposure_map):
+    prepare("source.reg", axis_offset_zero=False)
+    assert not Path("axismap.fits").exists()
+
+
+def test_a_map_without_attitude(exposure_map):
+    exposure_map.unlink()
+    fits.PrimaryHDU().writeto("expmap.fits")
+    with pytest.raises(Permanent, match="no OFFAXISHIST"):
+        prepare("source.reg", axis_offset_zero=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["physical\ncircle(3,4,5)\n", "circle(3,4,5)\n", "galactic\ncircle(1,2,3)\n"]
+)
+def test_a_region_in_other_coordinates_is_refused(exposure_map, text):
+    Path("source.reg").write_text(text)
+    with pytest.raises(BadInput, match=r"source\.reg"):
+        prepare("source.reg", axis_offset_zero=False)

@@ -1,0 +1,182 @@
+"""Whole sweeps with the HEASoft engine, on a double of heasoftpy: they prove the plumbing and no count."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"),
+]
+
+DOUBLE = Path(__file__).resolve().parents[1] / "engines" / "doubles" / "heasoftpy"
+FAINT, SPLIT = "900004010", "900002010"
+STEPS = ("processing", "exposure", "regions", "extraction", "derived", "responses")
+TOOLS = {"xtdpipeline", "xaexpmap", "fimgbin", "coordpnt", "extractor", "ahbackscal", "lcmath", "ftgrouppha",
+         "xtdrmf", "xaarfgen"}  # fmt: skip
+SMALL = """
+[images]
+bands = ["0.6-10"]
+binnings = [4]
+[light_curves]
+bands = ["0.6-2"]
+"""
+"""One product of a kind is enough to see that tools keep apart."""
+
+
+@pytest.fixture
+def heasoft(place, tmp_path):
+    """A data directory on a host where the double is installed."""
+    site, headas, caldb = (tmp_path / name for name in ("site", "headas", "caldb"))
+    site.mkdir()
+    (site / "heasoftpy").symlink_to(DOUBLE)
+    index = caldb / "data" / "xrism" / "xtend" / "caldb.indx"
+    index.parent.mkdir(parents=True)
+    index.write_text("CALDB of a double")
+    subprocess.run(
+        [sys.executable, "-m", "heasoftpy", str(headas)],
+        env={**os.environ, "PYTHONPATH": str(site)},
+        check=True,
+    )
+    return place.with_variables(
+        PYTHONPATH=str(site),
+        HEADAS=str(headas),
+        CALDB=str(caldb),
+        HEASOFT_DOUBLE_LOG=str(tmp_path / "tools.jsonl"),
+    )
+
+
+def tools(place):
+    """What every tool noted when it began and when it ended, in order."""
+    return [json.loads(line) for line in Path(place.variables["HEASOFT_DOUBLE_LOG"]).read_text().splitlines()]
+
+
+def engines(manifest):
+    return {step: record["engine"] for step, record in manifest["steps"].items()}
+
+
+def test_a_whole_archive_in_parallel_on_all_cores(heasoft, tmp_path):
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(SMALL)
+    swept = heasoft.sweep(more=("--engine", "heasoft", "--recipe", str(recipe)))
+    # Those that are damaged, and one without the housekeeping that the pipeline needs.
+    failing = {(obsid, None): "failed(permanent)" for obsid in ("900011010", "900012010", "900014010")}
+    assert swept.status == 1, swept.err
+    states = swept.states.items()
+    assert {dataset: state for dataset, state in states if state.startswith("failed")} == failing, swept.err
+    heasoft.check_store()
+    done = [dataset for dataset, state in swept.states.items() if state == "done"]
+    manifests = heasoft.manifests()
+    assert {f"{obsid}/{dataclass}" for obsid, dataclass in done} <= manifests.keys()
+    for obsid, dataclass in done:
+        manifest = manifests[f"{obsid}/{dataclass}"]
+        assert engines(manifest) == dict.fromkeys(STEPS, "heasoft")
+        for record in manifest["steps"].values():
+            assert record["versions"].items() >= {"heasoft": "6.36", "heasoftpy": "1.5"}.items()
+            assert record["versions"]["caldb"]
+    notes = tools(heasoft)
+    assert {note["tool"] for note in notes} == TOOLS
+    # The pipeline runs once for an observation, however many datasets it has.
+    pipelines = [note for note in notes if note["tool"] == "xtdpipeline" and note["what"] == "begins"]
+    observations = {obsid for obsid, _ in done} | {"900013010"}
+    assert len(pipelines) == len(observations)
+    check_apart(notes, heasoft.folder)
+    assert list((heasoft.folder / "scratch").glob("*/*")) == []
+
+
+def check_apart(notes, folder):
+    """No two tools ever had a working directory or parameter files in common, and they did run at once."""
+    places, under_way, at_once = defaultdict(set), {}, 0
+    for note in notes:
+        own, _, system = note["pfiles"].partition(";")
+        assert Path(own).parent == Path(note["directory"])
+        assert Path(note["directory"]).is_relative_to(folder / "scratch")
+        assert system.endswith("/syspfiles")
+        places[note["directory"]].add(note["pid"])
+        if note["what"] == "begins":
+            assert note["directory"] not in under_way.values()
+            under_way[note["pid"]] = note["directory"]
+            at_once = max(at_once, len(under_way))
+        else:
+            del under_way[note["pid"]]
+    assert not under_way
+    # A directory belongs to one process, and is not used again after it.
+    assert all(len(pids) == 1 for pids in places.values())
+    if len(os.sched_getaffinity(0)) > 1:
+        assert at_once > 1
+
+
+def test_steps_with_engines_of_their_own(heasoft):
+    first = heasoft.sweep(FAINT, more=("--engine", "heasoft"))
+    assert first.status == 0, first.err
+    (before,) = heasoft.manifests().values()
+    calls = heasoft.calls()
+    second = heasoft.sweep(FAINT, more=("--engine", "heasoft", "--step-engine", "extraction=native"))
+    assert second.status == 0, second.err
+    assert second.begun == {FAINT: "changed: recipe, version of native"}
+    (after,) = heasoft.manifests().values()
+    assert engines(after) == {**dict.fromkeys(STEPS, "heasoft"), "extraction": "native"}
+    # What the step made is made again, and what follows from it; what goes before stays.
+    made = {product["path"]: product["sha256"] for product in before["products"]}
+    kept = [item["step"] for item in after["products"] if item["path"] in made]
+    assert set(kept) >= {"processing", "exposure", "regions"}
+    assert "extraction" not in kept
+    assert not heasoft.called_since(calls) & {"reprocess", "take", "choose", "adopt"}
+    assert (
+        heasoft.sweep(FAINT, more=("--engine", "heasoft", "--step-engine", "extraction=native")).begun == {}
+    )
+
+
+def test_another_caldb_makes_it_stale_and_a_pin_keeps_it(heasoft):
+    words = ("--engine", "native", "--step-engine", "responses=heasoft")
+    assert heasoft.sweep(FAINT, more=words).status == 0
+    (before,) = heasoft.manifests().values()
+    assert engines(before) == {**dict.fromkeys(STEPS, "native"), "responses": "heasoft"}
+    index = Path(heasoft.variables["CALDB"], "data/xrism/xtend/caldb.indx")
+    index.write_text("a newer CALDB")
+    calls = heasoft.calls()
+    swept = heasoft.sweep(FAINT, more=words)
+    assert swept.status == 0, swept.err
+    assert swept.begun == {FAINT: "changed: version of caldb"}
+    assert heasoft.called_since(calls) >= {"run", "finish"}
+    assert not heasoft.called_since(calls) & {"extract", "derive", "adopt"}
+    (after,) = heasoft.manifests().values()
+    assert {item["step"] for item in after["products"] if item not in before["products"]} == {"responses"}
+    # The old one is asked for, and gone.
+    recipe = heasoft.folder.parent / "pinned.toml"
+    old = before["steps"]["responses"]["versions"]["caldb"]
+    recipe.write_text(f'engine = "heasoft"\n[heasoft]\ncaldb = "{old}"\n')
+    swept = heasoft.sweep(FAINT, more=("--recipe", str(recipe)))
+    assert swept.status == 3
+    assert f"the recipe asks for caldb {old}" in swept.err
+
+
+def test_a_host_without_heasoft_knows_what_is_stale(heasoft, place):
+    words = ("--engine", "native", "--step-engine", "responses=heasoft")
+    assert heasoft.sweep(FAINT, more=words).status == 0
+    swept = place.sweep(FAINT, more=words)
+    assert (swept.status, swept.begun) == (0, {}), swept.err
+    # Something is to be done, and it cannot be done here.
+    swept = place.sweep(SPLIT, more=words)
+    assert (swept.status, swept.begun) == (3, {})
+    assert "the engine heasoft is asked for (responses) and is not here" in swept.err
+
+
+def test_a_tool_that_fails_is_the_reason_of_its_dataset_alone(heasoft):
+    broken = heasoft.with_variables(HEASOFT_DOUBLE="xaarfgen=half")
+    swept = broken.sweep(FAINT, more=("--engine", "native", "--step-engine", "responses=heasoft"))
+    assert swept.status == 1
+    assert swept.states == {(FAINT, "30000010"): "failed(software)"}
+    (result,) = swept.summary["results"]
+    assert "xaarfgen ended with exit status 104" in result["standing"]["reason"]
+    assert "HDUs are missing" in result["standing"]["reason"]
+    (manifest,) = broken.manifests().values()
+    # What was finished before is published.
+    assert "derived" in manifest["steps"]
+    assert not [item for item in manifest["products"] if item["step"] == "responses"]
+    assert list((broken.folder / "scratch").glob("*/*")) == []

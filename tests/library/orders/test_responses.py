@@ -1,0 +1,207 @@
+"""RMF, ARF, ray-traced events: ordered of HEASoft alone, made again whenever what they hold for changes."""
+
+import pytest
+
+from tasks.library.manifest import Kind, Role, Step
+from tasks.library.orders import order
+from tasks.library.orders.responses import (
+    WITHOUT_HEASOFT,
+    raytrace_key,
+    release_of,
+    why_no_arf,
+    without_axis_offset,
+)
+from tasks.xtend.cautions import Severity
+
+VERSIONS = {"heasoft": "6.36", "heasoftpy": "1.5", "caldb": "20251115-aaaaaaaaaaaa", "heasoft-engine": "1"}
+REMOTE = "https://nasa-heasarc.s3.amazonaws.com/caldb 20251115-aaaaaaaaaaaa"
+
+
+def engines(name="heasoft", **versions):
+    """All steps done natively, but the responses."""
+    native = {step: {"name": "native", "versions": {"native": "1"}} for step in Step}
+    return native | {Step.RESPONSES: {"name": name, "versions": VERSIONS | versions}}
+
+
+@pytest.fixture
+def responses(dataset, done):
+    """The order of the responses of a dataset; keywords go to the dataset."""
+
+    def make(engine="heasoft", content=None, versions=None, **fields):
+        asked = dataset(engines=engines(engine, **(versions or {})), **fields)
+        manifest = done(asked) if content is None else done(asked, content)
+        return order(Step.RESPONSES, asked, manifest)
+
+    return make
+
+
+def by_kind(made):
+    return {item.spec.kind: item for item in made.wanted}
+
+
+def test_what_is_made(responses):
+    made = by_kind(responses())
+    stem = "xrism-xtend-obsid900001010-dataclass30000010"
+    assert {kind: item.spec.name for kind, item in made.items()} == {
+        Kind.RMF: f"{stem}.rmf",
+        Kind.ARF: f"{stem}-ra287.6-dec9.3-radius0.0333deg-enALL.arf",
+        Kind.RAYTRACE: f"{stem}-ra287.6-dec9.3-numphoton300000-enALL-raytracedevents.fits",
+    }
+    assert {item.spec.role for item in made.values()} == {Role.SOURCE}
+    assert made[Kind.ARF].spec.entry == {"erange": [0.3, 18.0, 0.0, 0.0], "source_type": "POINT"}
+
+
+def test_another_engine_refuses_both(responses):
+    made = responses("native")
+    assert not made.wanted
+    assert {(item.kind, item.why) for item in made.not_made} == {
+        (Kind.RMF, WITHOUT_HEASOFT),
+        (Kind.ARF, WITHOUT_HEASOFT),
+    }
+
+
+def test_without_a_source_spectrum_there_is_none(responses):
+    made = responses(content=lambda item, _: item.spec.kind != Kind.SPECTRUM and item.fingerprint)
+    assert not made.wanted
+    assert [item.why for item in made.not_made] == ["there is no source spectrum"] * 2
+
+
+def test_without_a_region_the_reason_is_the_region(responses):
+    made = responses(content=lambda item, _: item.spec.role != Role.SOURCE and item.fingerprint)
+    assert {item.why for item in made.not_made} == {"no source"}
+
+
+def test_a_spectrum_without_counts_weights_nothing(dataset, done):
+    asked = dataset(engines=engines())
+    manifest = done(asked)
+    [spectrum] = manifest.find(Kind.SPECTRUM, Role.SOURCE)
+    manifest.steps[Step.EXTRACTION].facts["counts"] = {spectrum.name: 0}
+    made = order(Step.RESPONSES, asked, manifest)
+    assert not made.wanted
+    assert {item.kind for item in made.not_made} == {Kind.RMF, Kind.ARF}
+    assert "no counts" in made.not_made[0].why
+
+
+def test_without_an_exposure_map_there_is_an_rmf_alone(responses):
+    made = responses(content=lambda item, _: item.spec.kind != Kind.EXPOSURE_MAP and item.fingerprint)
+    assert set(by_kind(made)) == {Kind.RMF}
+    assert [item.kind for item in made.not_made] == [Kind.ARF]
+    assert "no exposure map" in made.not_made[0].why
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changed"),
+    [
+        ({"responses": {"numphoton": 500}}, {Kind.ARF, Kind.RAYTRACE}),
+        ({"responses": {"erange": (0.4, 18.0, 0.0, 0.0)}}, {Kind.ARF, Kind.RAYTRACE}),
+        ({"responses": {"source_type": "FLATCIRCLE"}}, {Kind.ARF, Kind.RAYTRACE}),
+        ({"heasoft": {"seed": 8}}, {Kind.ARF, Kind.RAYTRACE}),
+        ({"responses": {"minphoton": 5}}, {Kind.ARF}),
+        ({"responses": {"fit_band_kev": (0.6, 9.0)}}, {Kind.ARF}),
+        ({"exposure": {"delta_arcmin": 5.0}}, {Kind.RMF, Kind.ARF, Kind.RAYTRACE}),
+        ({"heasoft": {"chatter": 3}}, set()),
+        ({"responses": {"flat_radius_arcmin": 3.0}}, set()),
+        ({"images": {"binnings": (1,)}}, set()),
+    ],
+)
+def test_a_change_makes_stale_what_it_concerns(responses, recipe, changed):
+    before, after = by_kind(responses()), by_kind(responses(recipe=recipe))
+    assert {kind for kind in before if before[kind].fingerprint != after[kind].fingerprint} == changed
+
+
+KEYED = [
+    ({}, {"heasoft": "6.37"}),
+    ({}, {"caldb": "20260101-bbbbbbbbbbbb"}),
+    ({"responses": {"numphoton": 500}}, {}),
+    ({"responses": {"erange": (0.4, 18.0, 0.0, 0.0)}}, {}),
+    ({"heasoft": {"seed": 8}}, {}),
+    ({"responses": {"source_type": "BETAMODEL"}}, {}),
+    ({"exposure": {"numphi": 4}}, {}),
+]
+
+
+@pytest.mark.parametrize(("recipe", "versions"), KEYED)
+def test_ray_traced_events_of_anything_else_have_another_key(responses, recipe, versions):
+    first = by_kind(responses())[Kind.RAYTRACE].spec.entry["key"]
+    assert by_kind(responses(recipe=recipe, versions=versions))[Kind.RAYTRACE].spec.entry["key"] != first
+
+
+def test_ray_traced_events_of_another_place_have_another_key(dataset, done):
+    asked = dataset(engines=engines())
+    here = {"name": "X", "ra": 10.0, "dec": 1.0, "origin": "asked for"}
+    keys = {raytrace_key(asked, done(asked, target=here | {"ra": ra})) for ra in (10.0, 10.0001)}
+    assert len(keys) == 2
+
+
+def test_ray_traced_events_of_the_same_do_not_go_by_what_they_ignore(responses):
+    first = by_kind(responses())[Kind.RAYTRACE].spec.entry["key"]
+    others = responses(
+        recipe={"responses": {"minphoton": 3}, "heasoft": {"hours": 1}}, versions={"heasoftpy": "1.6"}
+    )
+    assert by_kind(others)[Kind.RAYTRACE].spec.entry["key"] == first
+
+
+@pytest.mark.parametrize(
+    ("versions", "recipe", "why"),
+    [
+        ({"heasoft": "6.36"}, {}, None),
+        ({"heasoft": "6.36.1", "caldb": REMOTE}, {"erange": (0.1, 18, 0, 0)}, None),
+        ({"heasoft": "7.0"}, {}, None),
+        ({"heasoft": "6.35", "caldb": REMOTE}, {}, None),
+        ({"heasoft": "6.34"}, {}, None),
+        ({"heasoft": "6.34", "caldb": REMOTE}, {}, "remote CALDB"),
+        ({"heasoft": "6.35"}, {"erange": (0.1, 18, 0, 0)}, "0.1 keV"),
+        ({"heasoft": "?"}, {}, "not known"),
+    ],
+)
+def test_which_heasoft_makes_arfs(dataset, versions, recipe, why):
+    asked = dataset(engines=engines(**versions), recipe={"responses": recipe})
+    said = why_no_arf(asked)
+    assert said is None if why is None else why in said
+
+
+def test_a_refused_arf_leaves_the_rmf(responses):
+    made = responses(versions={"heasoft": "6.34", "caldb": REMOTE})
+    assert set(by_kind(made)) == {Kind.RMF}
+    assert "remote CALDB" in made.not_made[0].why
+
+
+@pytest.mark.parametrize(
+    ("version", "ids"),
+    [
+        ("6.34", {"arf-point-source", "arf-heasoft-old"}),
+        ("6.36", {"arf-point-source", "arf-axis-offset"}),
+        ("6.36.1", {"arf-point-source", "arf-axis-offset"}),
+        ("6.37", {"arf-point-source"}),
+    ],
+)
+def test_an_arf_carries_its_cautions(responses, version, ids):
+    made = by_kind(responses(versions={"heasoft": version}))
+    assert {item.id for item in made[Kind.ARF].cautions} == ids
+    assert not made[Kind.RMF].cautions
+
+
+def test_an_extended_source_gets_no_word_of_points(responses):
+    made = by_kind(
+        responses(recipe={"responses": {"source_type": "FLATCIRCLE"}}, versions={"heasoft": "6.37"})
+    )
+    assert not made[Kind.ARF].cautions
+
+
+def test_only_one_release_is_told_the_axis(dataset):
+    assert [
+        without_axis_offset(dataset(engines=engines(heasoft=version)))
+        for version in ("6.35", "6.36", "6.36.2", "6.37")
+    ] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "release"), [("6.36", (6, 36)), ("V6.35.2", (6, 35)), ("6", ()), ("", ()), ("unknown", ())]
+)
+def test_a_release(text, release):
+    assert release_of(text) == release
+
+
+def test_the_notice_is_mild(responses):
+    [told] = by_kind(responses(versions={"heasoft": "6.37"}))[Kind.ARF].cautions
+    assert told.severity == Severity.NOTICE
