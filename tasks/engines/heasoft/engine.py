@@ -56,7 +56,7 @@ class HEASoftEngine:
         return {"xtendflow": version("xtendflow")}
 
     def can(self, step: Step) -> str | None:
-        """It can do every step; ARFs that its version cannot make are refused by the order, which says why."""
+        """It can do every step; the order refuses ARFs that its version cannot make, and says why."""
         return None if step in _PLANNERS else f"the {self.name} engine has no step {step}"
 
     def plan(self, step: Step, inputs: StepInputs, products: Sequence[Wanted]) -> list[Call]:

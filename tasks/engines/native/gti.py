@@ -57,7 +57,7 @@ class Gti:
     def overlap(self, begin: Floats, end: Floats) -> Floats:
         """Good time within each bin in seconds, shape (m,).
 
-        It is added up interval by interval, as HEASoft does.
+        It is added up interval by interval and rounded as HEASoft does, so that the same bins are full.
 
         Parameters
         ----------
@@ -68,8 +68,20 @@ class Gti:
         count = np.maximum(np.searchsorted(begin, self.stop, side="left") - first, 0)
         interval = np.repeat(np.arange(count.size), count)
         place = np.arange(interval.size) - np.repeat(np.cumsum(count) - count - first, count)
-        shared = np.minimum(self.stop[interval], end[place]) - np.maximum(self.start[interval], begin[place])
-        return np.bincount(place, shared, minlength=begin.size).astype(np.float64)
+        lower = np.maximum(self.start[interval], begin[place])
+        upper = np.minimum(self.stop[interval], end[place])
+        shared = np.bincount(place, upper - lower, minlength=begin.size).astype(np.float64)
+        several = np.flatnonzero((np.bincount(place, minlength=begin.size) > 1)[place])
+        place, lower, upper = place[several], lower[several], upper[several]
+        within = (lower > begin[place]) & (upper < end[place])
+        sums = dict.fromkeys(place.tolist(), 0.0)
+        for number, low, high, whole in zip(
+            *(part.tolist() for part in (place, lower, upper, within)), strict=True
+        ):
+            # An interval within the bin is added bound by bound, one that is cut by its length.
+            sums[number] = sums[number] + high - low if whole else high - low + sums[number]
+        shared[list(sums)] = list(sums.values())
+        return shared
 
 
 def union(parts: Sequence[Gti]) -> Gti:
