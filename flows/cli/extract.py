@@ -1,15 +1,13 @@
 """`xtendflow extract`: images, light curves and spectra of any event list."""
 
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from flows.cli.options import AsJson
+from flows.cli.signals import like_ctrl_c
 
 _MAPS = "Exposure map"
 
@@ -148,7 +146,7 @@ def extract(
         grouping=Grouping.parse(group) if group is not None else None,
         rmf=rmf,
     )
-    with _ended_like_ctrl_c():
+    with like_ctrl_c():
         made = extract_order(order)
     for note in made.notes:
         typer.echo(f"note: {note}", err=True)
@@ -157,20 +155,6 @@ def extract(
         return
     for product in made.products:
         typer.echo(_line(product))
-
-
-@contextmanager
-def _ended_like_ctrl_c() -> Iterator[None]:
-    """Have whatever asks to end do so as Ctrl-C does: child and scratch go first."""
-    before = {
-        number: signal.signal(number, signal.default_int_handler)
-        for number in (signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
 
 
 def _line(product: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from types import FrameType
@@ -24,6 +23,7 @@ from flows.cli.options import (
     read_settings,
     with_engines,
 )
+from flows.cli.signals import answering_signals
 from tasks.core.errors import BadInput, EnvironmentFault, XtendflowError
 from tasks.core.identifiers import ObsID
 from tasks.core.settings import Settings
@@ -152,7 +152,7 @@ def _run(settings: Settings, order: dict[str, Any], *, keep: bool) -> int:
     """
     from flows.server import prefect_server
 
-    with _answering_signals(signal.default_int_handler), prefect_server(settings, keep=keep) as server:
+    with answering_signals(signal.default_int_handler), prefect_server(settings, keep=keep) as server:
         order["server_stays"] = keep or server.pid is None
         status = _in_child(order, {**server.environment(settings.prefect_home), **_as_variables(settings)})
         if keep and server.pid:
@@ -181,7 +181,7 @@ def _in_child(order: dict[str, Any], environment: dict[str, str]) -> int:
         def interrupt(number: int, frame: FrameType | None) -> None:
             child.send_signal(signal.SIGINT)
 
-        with _answering_signals(interrupt):
+        with answering_signals(interrupt):
             if child.stdin:
                 child.stdin.write(json.dumps(order).encode() + b"\n")
             return child.wait()
@@ -191,15 +191,3 @@ def _as_variables(settings: Settings) -> dict[str, str]:
     """The settings in force as environment variables of a child."""
     values = settings.model_dump(mode="json", exclude_none=True)
     return {f"XTENDFLOW_{name.upper()}": str(value) for name, value in values.items()}
-
-
-@contextlib.contextmanager
-def _answering_signals(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
-    """Have every signal that asks to end handled in one way: there is a server to stop first."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)

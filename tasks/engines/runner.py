@@ -170,8 +170,10 @@ async def _child(directory: Path) -> AsyncIterator[tuple[asyncio.subprocess.Proc
                 yield process, output
         finally:
             _kill_group(process)
+            # wait_for of Python 3.11 may lose a cancellation that comes as the process ends.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), _SECONDS_TO_DIE)
+                async with asyncio.timeout(_SECONDS_TO_DIE):
+                    await process.wait()
 
 
 def _pipe(pipes: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
