@@ -171,9 +171,7 @@ async def _child(directory: Path) -> AsyncIterator[tuple[asyncio.subprocess.Proc
         finally:
             _kill_group(process)
             # wait_for of Python 3.11 may lose a cancellation that comes as the process ends.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_SECONDS_TO_DIE):
-                    await process.wait()
+            await asyncio.wait([asyncio.ensure_future(process.wait())], timeout=_SECONDS_TO_DIE)
 
 
 def _pipe(pipes: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
