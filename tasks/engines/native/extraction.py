@@ -1,6 +1,7 @@
 """Images, light curves and spectra of one dataset in one read of its events."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -105,6 +106,9 @@ class _Job:
         write_product(Path(name), hdus, self.selection.events.keywords, history, self.recipe)
 
 
+_CurveCounters = dict[tuple[str | None, float], CurveCounter]
+
+
 class _Counter(Protocol):
     """Something that is filled in the one pass over the events."""
 
@@ -152,12 +156,16 @@ def extract(
     images_of = _image_counter(job, asked[0])
     curves_of = _curve_counters(job, asked[1])
     spectra_of = [SpectrumCounter(job.selection, job.region(request.region)) for request in made]
-    _count(job.selection, [images_of, *curves_of.values(), *spectra_of])
-    counts = _write_images(job, asked[0], images_of)
-    for curve in asked[1]:
-        counts[curve.name] = _write_light_curve(job, curve, curves_of[curve.region, curve.time_bin])
-    for request, counter in zip(made, spectra_of, strict=True):
-        counts[request.name] = _write_spectrum(job, request, counter.spectrum(), shares[request.name])
+    _count(job.selection, [images_of])
+    with ThreadPoolExecutor(1) as writer:
+        # Images are most of what is written: the disk takes them while the rest is counted. With a job of its
+        # own the writer shares no HDU with this thread.
+        images_written = writer.submit(_write_images, _Job(select(read), recipe), asked[0], images_of)
+        _count(job.selection, [*curves_of.values(), *spectra_of])
+        counts = _write_light_curves(job, asked[1], curves_of)
+        for request, counter in zip(made, spectra_of, strict=True):
+            counts[request.name] = _write_spectrum(job, request, counter.spectrum(), shares[request.name])
+        counts |= images_written.result()
     facts = {
         "ontime": job.selection.ontime,
         "exposure": job.selection.exposure,
@@ -185,9 +193,7 @@ def _image_counter(job: _Job, requests: Sequence[ImageRequest]) -> ImageCounter:
     return ImageCounter(job.selection, cuts, (request.binning for request in requests))
 
 
-def _curve_counters(
-    job: _Job, requests: Sequence[LightCurveRequest]
-) -> dict[tuple[str | None, float], CurveCounter]:
+def _curve_counters(job: _Job, requests: Sequence[LightCurveRequest]) -> _CurveCounters:
     """What counts the curves of each region and bin."""
     cuts = Cuts((request.channels for request in requests), job.selection.events.axis("PI"))
     return {
@@ -210,12 +216,18 @@ def _write_images(job: _Job, requests: Sequence[ImageRequest], counter: ImageCou
     return counts
 
 
-def _write_light_curve(job: _Job, request: LightCurveRequest, counter: CurveCounter) -> int:
-    region, pixels = job.region(request.region), job.pixels_in(request.region)
-    curve = counter.curve(request.channels, request.threshold)
-    hdus = light_curve_hdus(job.selection, request.channels, region, pixels, curve)
-    job.write(request.name, hdus, request.channels, request.region)
-    return int(curve.counts.sum())
+def _write_light_curves(
+    job: _Job, requests: Sequence[LightCurveRequest], counters: _CurveCounters
+) -> dict[str, int]:
+    """Write the light curves; their counts."""
+    counts: dict[str, int] = {}
+    for request in requests:
+        region, pixels = job.region(request.region), job.pixels_in(request.region)
+        curve = counters[request.region, request.time_bin].curve(request.channels, request.threshold)
+        hdus = light_curve_hdus(job.selection, request.channels, region, pixels, curve)
+        job.write(request.name, hdus, request.channels, request.region)
+        counts[request.name] = int(curve.counts.sum())
+    return counts
 
 
 def _write_spectrum(job: _Job, request: SpectrumRequest, spectrum: Spectrum, backscal: float) -> int:
