@@ -162,10 +162,12 @@ def extract(
         # own the writer shares no HDU with this thread.
         images_written = writer.submit(_write_images, _Job(select(read), recipe), asked[0], images_of)
         _count(job.selection, [*curves_of.values(), *spectra_of])
-        counts = _write_light_curves(job, asked[1], curves_of)
-        for request, counter in zip(made, spectra_of, strict=True):
-            counts[request.name] = _write_spectrum(job, request, counter.spectrum(), shares[request.name])
-        counts |= images_written.result()
+        of_curves = _write_light_curves(job, asked[1], curves_of)
+        of_spectra = {
+            request.name: _write_spectrum(job, request, counter.spectrum(), shares[request.name])
+            for request, counter in zip(made, spectra_of, strict=True)
+        }
+        counts = images_written.result() | of_curves | of_spectra
     facts = {
         "ontime": job.selection.ontime,
         "exposure": job.selection.exposure,
