@@ -23,7 +23,7 @@ def test_every_child_has_parameters_of_its_own(tmp_path, monkeypatch):
 def test_a_relative_directory_is_meant_from_here(tmp_path, monkeypatch):
     monkeypatch.setenv("HEADAS", "/soft")
     monkeypatch.chdir(tmp_path)
-    assert environment(Path("work"))["PFILES"] == f"{tmp_path}/work/pfiles;/soft/syspfiles"
+    assert environment(Path("place"))["PFILES"] == f"{tmp_path}/place/pfiles;/soft/syspfiles"
 
 
 def test_nothing_prompts(tmp_path, monkeypatch):
