@@ -1,13 +1,8 @@
 """`xtendflow sweep`: one pass over the archive on a Prefect server."""
 
 import contextlib
-import json
-import signal
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,8 +18,8 @@ from flows.cli.options import (
     read_settings,
     with_engines,
 )
-from flows.cli.signals import answering_signals
-from tasks.core.errors import BadInput, EnvironmentFault, XtendflowError
+from flows.cli.supervising import supervised
+from tasks.core.errors import BadInput, XtendflowError
 from tasks.core.identifiers import ObsID
 from tasks.core.settings import Settings
 from tasks.core.words import in_words
@@ -32,8 +27,6 @@ from tasks.core.words import in_words
 if TYPE_CHECKING:
     from tasks.archive.catalogue.interface import Query
     from tasks.library.recipe import Recipe
-
-_INTERRUPTED = 130
 
 
 def sweep(
@@ -92,7 +85,7 @@ def sweep(
         "verify": verify,
         "as_json": as_json,
     }
-    raise typer.Exit(_run(settings, order, keep=keep_server))
+    raise typer.Exit(supervised(settings, order, keep=keep_server))
 
 
 def _query(**given: Any) -> "Query":
@@ -143,51 +136,3 @@ def _check_places(settings: Settings, query: "Query") -> None:
         raise BadInput(str(exc)) from exc
     # Last, as this makes the file where the ledger is one.
     Ledger.open(settings.ledger_url).close()
-
-
-def _run(settings: Settings, order: dict[str, Any], *, keep: bool) -> int:
-    """Run the sweep in a process of its own, which reports to the Prefect server; its exit status.
-
-    Prefect reads its settings when it is imported, so they are given to a new process.
-    """
-    from flows.server import prefect_server
-
-    with answering_signals(signal.default_int_handler), prefect_server(settings, keep=keep) as server:
-        order["server_stays"] = keep or server.pid is None
-        status = _in_child(order, {**server.environment(settings.prefect_home), **_as_variables(settings)})
-        if keep and server.pid:
-            typer.echo(f"The Prefect server stays up; stop it with: kill {server.pid}", err=True)
-    if status == -signal.SIGINT:
-        return _INTERRUPTED
-    if status < 0:
-        raise EnvironmentFault(
-            f"the sweep was ended by {signal.Signals(-status).name}; what was finished is kept"
-        )
-    return status
-
-
-def _in_child(order: dict[str, Any], environment: dict[str, str]) -> int:
-    """How the process that runs the sweep ended; it ends by itself should this one be killed."""
-    with subprocess.Popen(
-        [sys.executable, "-P", "-m", "flows.cli.run_sweep"],
-        stdin=subprocess.PIPE,
-        env=environment,
-        # Away from the terminal's Ctrl-C: it hears of it once, from here.
-        process_group=0,
-        # Its standard input stays open as long as this process lives.
-        bufsize=0,
-    ) as child:
-
-        def interrupt(number: int, frame: FrameType | None) -> None:
-            child.send_signal(signal.SIGINT)
-
-        with answering_signals(interrupt):
-            if child.stdin:
-                child.stdin.write(json.dumps(order).encode() + b"\n")
-            return child.wait()
-
-
-def _as_variables(settings: Settings) -> dict[str, str]:
-    """The settings in force as environment variables of a child."""
-    values = settings.model_dump(mode="json", exclude_none=True)
-    return {f"XTENDFLOW_{name.upper()}": str(value) for name, value in values.items()}

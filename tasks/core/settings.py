@@ -3,7 +3,7 @@
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import (
@@ -61,6 +61,19 @@ class Settings(BaseSettings):
     lease_seconds: Annotated[
         int, Field(ge=5, description="How long a silent worker keeps its claim on an observation.")
     ] = 120
+    dispatch: Annotated[
+        Literal["here", "deployment"],
+        Field(description="Where a sweep's observations run: in its own process, or on workers."),
+    ] = "here"
+    in_flight: Annotated[
+        int, Field(ge=1, description="How many observations a sweep has with workers at once.")
+    ] = 32
+    downloads_gb: Annotated[
+        float, Field(gt=0, description="Size in GB at which the oldest downloads are removed.")
+    ] = 200.0
+    scratch_gb: Annotated[
+        float, Field(gt=0, description="Size in GB at which the oldest abandoned scratch is removed.")
+    ] = 100.0
 
     @classmethod
     def settings_customise_sources(

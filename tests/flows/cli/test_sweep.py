@@ -21,7 +21,7 @@ def places(archive: Path) -> tuple[str, ...]:
 def asked(xtendflow, places, monkeypatch) -> Callable[..., Query]:
     """The query that a command line comes to; nothing is run."""
     orders = []
-    monkeypatch.setattr(module, "_run", lambda settings, order, keep: orders.append(order) or 0)
+    monkeypatch.setattr(module, "supervised", lambda settings, order, keep: orders.append(order) or 0)
 
     def query(*words: object) -> Query:
         ended = xtendflow("sweep", *places, *words)
@@ -35,7 +35,7 @@ def asked(xtendflow, places, monkeypatch) -> Callable[..., Query]:
 def recipe_of(xtendflow, places, monkeypatch) -> Callable[..., Recipe]:
     """The recipe that a command line comes to; nothing is run."""
     orders = []
-    monkeypatch.setattr(module, "_run", lambda settings, order, keep: orders.append(order) or 0)
+    monkeypatch.setattr(module, "supervised", lambda settings, order, keep: orders.append(order) or 0)
 
     def recipe(*words: object) -> Recipe:
         ended = xtendflow("sweep", *places, *words)
