@@ -48,6 +48,8 @@ class Attempt(BaseModel):
         How often its tasks were started, Prefect's retries included.
     flow_run_id : str or None
         Prefect's flow run.
+    listing : str or None
+        Hash over the files that the archive listed for it, as far as it came to that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +67,7 @@ class Attempt(BaseModel):
     datasets: dict[DataClass, Standing] = {}
     tries: Annotated[int, Field(ge=0)] = 1
     flow_run_id: str | None = None
+    listing: str | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

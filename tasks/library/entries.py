@@ -67,11 +67,13 @@ def record_attempt(connection: Connection, attempt: Attempt) -> None:
     unhappy = select(func.count()).where(
         same, table.c.selection == attempt.selection, table.c.state.not_in([State.DONE, State.SKIPPED])
     )
+    listed = {"listing": attempt.listing, "looked": attempt.started} if attempt.listing else {}
     connection.execute(
         update(schema.observations)
         .where(schema.observations.c.obsid == str(attempt.obsid))
         .values(
             **columns(attempt.standing),
+            **listed,
             selection=attempt.selection,
             basis=attempt.basis,
             attempts=unhappy.scalar_subquery(),
@@ -106,6 +108,8 @@ def new_observation(obsid: ObsID, moment: datetime) -> dict[str, Any]:
         **columns(Standing(state=State.WAITING)),
         "attempts": 0,
         "why": "",
+        "listing": None,
+        "looked": None,
         "updated": moment,
     }
 

@@ -6,10 +6,10 @@ The store is the truth about datasets, products and attempts; `rebuild` makes th
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Row, Table, delete, func, select
+from sqlalchemy import Row, Table, delete, func, select, update
 
 from tasks.core.errors import Permanent
 from tasks.core.identifiers import DataClass, ObsID
@@ -93,7 +93,17 @@ class Ledger(Database):
             for sighting in sightings
         ]
         with self.writing() as connection:
-            upsert(connection, schema.observations, rows, "selection", "basis", "attempts")
+            upsert(
+                connection, schema.observations, rows, "selection", "basis", "attempts", "listing", "looked"
+            )
+
+    def note_listings(self, listings: Mapping[ObsID, str], looked: datetime) -> None:
+        """Keep what the archive's listings were when they were looked at."""
+        table = schema.observations
+        with self.writing() as connection:
+            for obsid, listing in listings.items():
+                values = {"listing": listing, "looked": looked}
+                connection.execute(update(table).where(table.c.obsid == str(obsid)).values(**values))
 
     def record_attempt(self, attempt: Attempt) -> None:
         """Keep an attempt, when it starts and again when it ends.

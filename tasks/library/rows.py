@@ -61,6 +61,10 @@ class ObservationRow:
         Attempts at this selection that have not ended well.
     why : str
         Why the last sweep selected it or left it out.
+    listing : str or None
+        Hash over the files that the archive had for it when it was last downloaded or looked at.
+    looked : datetime or None
+        When that was.
     updated : datetime
         When this row was written.
     """
@@ -73,6 +77,8 @@ class ObservationRow:
     standing: Standing
     attempts: int
     why: str
+    listing: str | None
+    looked: datetime | None
     updated: datetime
 
     @classmethod
@@ -87,6 +93,8 @@ class ObservationRow:
             standing=standing(row),
             attempts=row.attempts,
             why=row.why,
+            listing=row.listing,
+            looked=row.looked,
             updated=row.updated,
         )
 
@@ -173,10 +181,26 @@ class Count:
 
 @dataclass(frozen=True)
 class SweepRow:
-    """A sweep in the ledger; `ended` is None while it runs, or when it was killed."""
+    """A sweep in the ledger.
+
+    Parameters
+    ----------
+    id : str
+        Its name, as in its summary.
+    started, ended : datetime
+        The end is None while it runs, or when it was killed.
+    recipe : str
+        The recipe's name.
+    counts : dict
+        How many datasets it left in each state.
+    holder, flow_run_id : str or None
+        The process that ran it (`host:pid`), and Prefect's flow run.
+    """
 
     id: str
     started: datetime
     ended: datetime | None
     recipe: str
     counts: dict[str, int]
+    holder: str | None = None
+    flow_run_id: str | None = None

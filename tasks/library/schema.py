@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -23,15 +24,13 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
     update,
 )
 
 from tasks.core.errors import EnvironmentFault
 
 Migration = Callable[[Connection], None]
-
-MIGRATIONS: tuple[Migration, ...] = ()
-"""What makes schema n+2 of schema n+1, at index n; `METADATA` is always the newest."""
 
 _UPGRADE_LOCK = 166_700_006
 """PostgreSQL's advisory lock that only one process at a time upgrades under."""
@@ -73,6 +72,8 @@ observations = Table(
     *_standing(),
     Column("attempts", Integer, nullable=False),
     Column("why", Text, nullable=False),
+    Column("listing", String(64)),
+    Column("looked", _Moment),
     Column("updated", _Moment, nullable=False),
 )
 
@@ -124,6 +125,7 @@ attempts = Table(
     Column("datasets", JSON, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("flow_run_id", Text),
+    Column("listing", String(64)),
     ForeignKeyConstraint(["obsid"], ["observations.obsid"]),
     Index("attempts_by_obsid", "obsid", "started"),
 )
@@ -154,7 +156,29 @@ sweeps = Table(
     Column("ended", _Moment),
     Column("recipe", Text, nullable=False),
     Column("counts", JSON, nullable=False),
+    Column("holder", Text),
+    Column("flow_run_id", Text),
 )
+
+
+def _remember_listings(connection: Connection) -> None:
+    """What the archive's listing of an observation was, and when it was last looked at."""
+    _add_columns(connection, observations.c.listing, observations.c.looked, attempts.c.listing)
+
+
+def _remember_who_sweeps(connection: Connection) -> None:
+    """The process and the flow run of a sweep, by which the next one sees that it is gone."""
+    _add_columns(connection, sweeps.c.holder, sweeps.c.flow_run_id)
+
+
+def _add_columns(connection: Connection, *columns: Column[Any]) -> None:
+    for column in columns:
+        kind = column.type.compile(connection.dialect)
+        connection.execute(text(f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}"))
+
+
+MIGRATIONS: tuple[Migration, ...] = (_remember_listings, _remember_who_sweeps)
+"""What makes schema n+2 of schema n+1, at index n; `METADATA` is always the newest."""
 
 
 def found_version(connection: Connection) -> int:

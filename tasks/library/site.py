@@ -77,13 +77,13 @@ class Site:
         """Remove what processes of this host that are gone have left."""
         for folder in self.settings.scratch.glob("*"):
             # Hosts that share this folder may have names that begin alike.
-            if _is_gone(*folder.name.rpartition("-")[::2]):
+            if is_gone(*folder.name.rpartition("-")[::2]):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def end_leases(self) -> None:
         """End the leases of processes of this host that are gone: nobody need wait for them to run out."""
         for holder in leases.holders(self.ledger):
-            if _is_gone(*holder.rpartition(":")[::2]):
+            if is_gone(*holder.rpartition(":")[::2]):
                 leases.end(self.ledger, holder)
 
 
@@ -111,7 +111,7 @@ def this_site() -> Site:
     return open_site(Settings())
 
 
-def _is_gone(host: str, pid: str) -> bool:
+def is_gone(host: str, pid: str) -> bool:
     """Whether this was a process of this host and is none any more."""
     if host != socket.gethostname() or not pid.isdecimal():
         return False

@@ -6,16 +6,21 @@ import pytest
 from sqlalchemy import Column, Integer, Table, insert, inspect, select, text, update
 
 from tasks.core.errors import BadInput, EnvironmentFault
+from tasks.core.identifiers import ObsID
 from tasks.library import schema
 from tasks.library.database import Database, upsert
-from tasks.library.schema import METADATA, schema_version, upgrade, versions
+from tasks.library.entries import new_observation, now
+from tasks.library.ledger import Ledger
+from tasks.library.schema import METADATA, MIGRATIONS, schema_version, upgrade, versions
+
+NEWEST = len(MIGRATIONS) + 1
 
 
 def test_opening_twice_finds_the_same(ledger_url):
     for number in range(2):
         database = Database.open(ledger_url)
         with database.writing() as connection:
-            assert connection.scalar(select(schema_version.c.version)) == 1
+            assert connection.scalar(select(schema_version.c.version)) == NEWEST
             assert len(connection.execute(select(schema_version)).all()) == 1
             connection.execute(insert(schema.leases).values(name=f"{number}", holder="", fence=0, expires=0))
         database.close()
@@ -39,10 +44,36 @@ def test_an_older_ledger_is_upgraded_step_by_step(ledger):
         connection.execute(insert(schema.leases).values(name="n", holder="", fence=7, expires=0))
     for _ in range(2):
         with ledger.writing() as connection:
-            upgrade(connection, (add_colour, paint))
+            upgrade(connection, (*MIGRATIONS, add_colour, paint))
     with ledger.reading() as connection:
-        assert connection.scalar(select(schema_version.c.version)) == 3
+        assert connection.scalar(select(schema_version.c.version)) == NEWEST + 2
         assert connection.execute(text("SELECT fence, colour FROM leases")).one() == (7, "red")
+
+
+def test_the_first_ledgers_open_after_an_upgrade(ledger, ledger_url):
+    added = {
+        "observations": ("listing", "looked"),
+        "attempts": ("listing",),
+        "sweeps": ("holder", "flow_run_id"),
+    }
+    row = {**new_observation(ObsID("000128000"), now()), "name": "N132D"}
+    with ledger.writing() as connection:
+        connection.execute(insert(schema.observations).values(row))
+        for table, columns in added.items():
+            for column in columns:
+                connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        connection.execute(update(schema_version).values(version=1))
+    with closing(Ledger.open(ledger_url)) as opened:
+        (known,) = opened.observations().values()
+        assert (known.name, known.listing, known.looked) == ("N132D", None, None)
+        opened.note_listings({known.obsid: "f" * 64}, row["updated"])
+        (known,) = opened.observations().values()
+        assert (known.listing, known.looked) == ("f" * 64, row["updated"])
+    with ledger.reading() as connection:
+        columns = {
+            name: [column["name"] for column in inspect(connection).get_columns(name)] for name in added
+        }
+        assert all(set(names) <= set(columns[name]) for name, names in added.items())
 
 
 def test_a_failed_upgrade_changes_nothing(ledger):
@@ -51,16 +82,18 @@ def test_a_failed_upgrade_changes_nothing(ledger):
         connection.execute(text("UPDATE nothing SET colour = 'red'"))
 
     with pytest.raises(EnvironmentFault, match="nothing"), ledger.writing() as connection:
-        upgrade(connection, (half,))
+        upgrade(connection, (*MIGRATIONS, half))
     with ledger.reading() as connection:
-        assert connection.scalar(select(schema_version.c.version)) == 1
+        assert connection.scalar(select(schema_version.c.version)) == NEWEST
         assert "colour" not in {column["name"] for column in inspect(connection).get_columns("leases")}
 
 
 def test_a_newer_ledger_is_refused(ledger, ledger_url):
     with ledger.writing() as connection:
         connection.execute(update(schema_version).values(version=99))
-    with pytest.raises(EnvironmentFault, match=r"schema 99 and this version knows 1: upgrade xtendflow"):
+    with pytest.raises(
+        EnvironmentFault, match=rf"schema 99 and this version knows {NEWEST}: upgrade xtendflow"
+    ):
         Database.open(ledger_url)
 
 
@@ -172,7 +205,7 @@ class TestSQLite:
         with pytest.raises(EnvironmentFault, match="database is locked"), database.writing():
             pass
         with database.reading() as connection:
-            assert connection.scalar(select(schema_version.c.version)) == 1
+            assert connection.scalar(select(schema_version.c.version)) == NEWEST
         other.close()
 
     def test_opening_waits_for_who_is_writing_to_a_file_that_does_not_write_ahead_yet(self, tmp_path):
@@ -230,5 +263,5 @@ class TestPostgreSQL:
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
             )
         with database.reading() as connection:
-            assert connection.scalar(select(schema_version.c.version)) == 1
+            assert connection.scalar(select(schema_version.c.version)) == NEWEST
         database.close()
