@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,13 +15,13 @@ from prefect.states import Completed, Failed
 
 from flows.discovery import discovery
 from flows.observation import HELD_ELSEWHERE, observation
+from flows.planning import Plan, plan, remember, settle
 from tasks.archive.catalogue.interface import Observation, Query
-from tasks.archive.selection import Choice, Selection, select
+from tasks.archive.selection import Choice, Rules, Selection
 from tasks.core.identifiers import ObsID
 from tasks.core.state import Standing
 from tasks.core.state import State as DatasetState
-from tasks.engines.choice import Chosen, choose, register
-from tasks.library.inventory import damaged
+from tasks.engines.choice import choose, register
 from tasks.library.ownership import claim_recipe
 from tasks.library.recipe import Recipe
 from tasks.library.rows import SweepRow
@@ -49,7 +50,7 @@ def _run_name() -> str:
 
 
 @flow(name="sweep", flow_run_name=_run_name)
-async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), verify: bool = False) -> State[Any]:
+async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), rules: Rules = Rules()) -> State[Any]:
     """Find public observations and make whatever is new or stale; fails when anything failed.
 
     Parameters
@@ -58,51 +59,42 @@ async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), verify: bool 
         The whole archive, or a target, a position, ObsIDs or dates.
     recipe : Recipe
         What is to be made.
-    verify : bool
-        Compare a store on S3 with the ledger, too; a directory always is.
+    rules : Rules
+        Which of the observations found are run.
     """
-    site, started = this_site(), datetime.now(UTC)
-    name = f"{started:%Y-%m-%dT%H-%M-%S}-{str(flow_run.id)[:8]}"
-    # Once, here: everything that the sweep starts is frozen to this engine.
-    chosen = _choose_engines(site, recipe)
-    recipe = chosen.recipe
-    logger.info("engine %s; its observations are for the work queue %s", chosen.name, chosen.queue)
+    site, row = this_site(), _begin(this_site(), recipe)
+    register(site)
+    chosen = settle(site, recipe)
+    claim_recipe(site.store, chosen.recipe)
+    found = await discovery(query)
+    planned = await asyncio.to_thread(plan, site, chosen, query, found, rules)
+    remember(site, planned)
+    _tell(planned)
+    if planned.selection.chosen:
+        # Observations are run in this process, whatever workers elsewhere have.
+        choose(chosen.recipe)
+    endings = await _observe(planned.selection, chosen.recipe, row.id, site.cores + _AHEAD)
+    return _as_state(_summarise(site, row, planned, endings))
+
+
+def _begin(site: Site, recipe: Recipe) -> SweepRow:
+    """Clear away what processes that are gone have left, and note that a sweep begins."""
     site.clear_scratch()
     site.end_leases()
-    claim_recipe(site.store, recipe)
-    found = await discovery(query)
-    selection = _select(site, found, chosen, verify)
-    if selection.chosen:
-        # Observations are run in this process, whatever workers elsewhere have.
-        choose(recipe)
-    endings = await _observe(selection, recipe, name, site.cores + _AHEAD)
-    summary = _summarise(site, name, recipe, started, selection, endings)
-    return _as_state(summary)
+    started = datetime.now(UTC)
+    name = f"{started:%Y-%m-%dT%H-%M-%S}-{str(flow_run.id)[:8]}"
+    row = SweepRow(name, started, None, recipe.name, {}, site.holder, str(flow_run.id))
+    site.ledger.record_sweep(row)
+    return row
 
 
-def _choose_engines(site: Site, recipe: Recipe) -> Chosen:
-    """Say what this host has, and settle the engines by what any host has."""
-    register(site)
-    return choose(recipe, site.ledger.registered_versions("heasoft"))
-
-
-def _select(site: Site, found: tuple[Observation, ...], chosen: Chosen, verify: bool) -> Selection:
-    """Choose in plain Python what has to be run, and note it in the ledger."""
-    selection = select(
-        found,
-        site.ledger.observations(),
-        chosen.recipe,
-        chosen.versions,
-        # A bucket's listing costs money and minutes where a folder's scan costs seconds.
-        damaged(site.store, site.ledger) if verify or site.store_is_folder else frozenset(),
-        datetime.now(UTC),
-    )
-    noted = [item for item in (*selection.chosen, *selection.left) if item.why != "nothing has changed"]
-    site.ledger.note(choice.sighting for choice in noted)
-    whys = Counter(choice.why for choice in selection.chosen)
+def _tell(planned: Plan) -> None:
+    """Say what was found, what is run and why, and by which engine."""
+    whys = Counter(choice.why for choice in planned.selection.chosen)
     told = ", ".join(f"{number} {why}" for why, number in whys.items())
-    logger.info("%d observations found, %d to run%s", len(found), whys.total(), f": {told}" if told else "")
-    return selection
+    chosen, found = planned.chosen, len(planned.sightings)
+    logger.info("engine %s; its observations are for the work queue %s", chosen.name, chosen.queue)
+    logger.info("%d observations found, %d to run%s", found, whys.total(), f": {told}" if told else "")
 
 
 async def _observe(selection: Selection, recipe: Recipe, name: str, at_once: int) -> dict[ObsID, Ending]:
@@ -134,31 +126,21 @@ async def _standing(state: State[Any]) -> Standing:
     return await standing_of(state)
 
 
-def _summarise(
-    site: Site,
-    name: str,
-    recipe: Recipe,
-    started: datetime,
-    selection: Selection,
-    endings: dict[ObsID, Ending],
-) -> Summary:
+def _summarise(site: Site, row: SweepRow, planned: Plan, endings: dict[ObsID, Ending]) -> Summary:
     """Say what became of everything that was found: in the ledger, in the store and on the page."""
-    choices = (*selection.chosen, *selection.left)
     summary = Summary(
-        sweep=name,
-        recipe=recipe.name,
+        sweep=row.id,
+        recipe=row.recipe,
         archive=site.settings.archive,
         catalogue=site.settings.catalogue,
         store=site.settings.store_url,
-        started=started,
+        started=row.started,
         ended=datetime.now(UTC),
-        found=len(choices),
-        results=results(site, (choice.sighting for choice in choices), endings),
+        found=len(planned.sightings),
+        results=results(site, planned.sightings, endings),
     )
     counts = {str(state): len(summary.of(state)) for state in DatasetState}
-    site.ledger.record_sweep(
-        SweepRow(id=name, started=started, ended=summary.ended, recipe=recipe.name, counts=counts)
-    )
+    site.ledger.record_sweep(replace(row, ended=summary.ended, counts=counts))
     publish_summary(site.store, summary)
     return summary
 

@@ -21,4 +21,6 @@ async def fetch_files(obsid: ObsID, recipe: Recipe) -> Any:
     chosen = await asyncio.to_thread(choose, recipe)
     async with claim(this_site(), obsid) as held:
         held.tries += 1
-        return await unless_skipped(fetch(held.site, obsid, pipeline=chosen.reprocesses))
+        return await unless_skipped(
+            fetch(held.site, obsid, pipeline=chosen.reprocesses, on_listing=held.note_listing)
+        )

@@ -4,6 +4,7 @@ Started by `xtendflow sweep`, which gives it the Prefect server in its environme
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -11,17 +12,19 @@ import signal
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import typer
 
 from flows.cli.options import console
+from flows.cli.supervising import INTERRUPTED, TELL_INTERRUPTED
 from tasks.core.errors import EnvironmentFault, XtendflowError
 from tasks.core.state import State
+from tasks.core.words import without_password
 from tasks.library.summary import Summary
-
-_INTERRUPTED = 130
 
 
 def main() -> int:
@@ -35,8 +38,8 @@ def main() -> int:
         typer.echo(f"xtendflow: {exc}", err=True)
         return exc.exit_status
     except (KeyboardInterrupt, asyncio.CancelledError):
-        typer.echo("xtendflow: interrupted; what was finished is kept, the next sweep goes on", err=True)
-        return _INTERRUPTED
+        typer.echo(TELL_INTERRUPTED, err=True)
+        return INTERRUPTED
     if order["as_json"]:
         typer.echo(summary.model_dump_json(indent=2))
     else:
@@ -59,21 +62,40 @@ def _tell_progress() -> None:
     logger = logging.getLogger("xtendflow")
     logger.setLevel(logging.INFO)
     logger.addHandler(logging.StreamHandler(sys.stderr))
+    # While the server is away Prefect's handler would tell of every line that it cannot send.
+    logging.raiseExceptions = False
 
 
 async def _sweep(order: dict[str, Any]) -> Summary:
     from flows.sweep import sweep
     from tasks.archive.catalogue.interface import Query
+    from tasks.archive.selection import Rules
     from tasks.library.recipe import Recipe
 
     query, recipe = Query.model_validate(order["query"]), Recipe.model_validate(order["recipe"])
-    state = await sweep(query, recipe, order["verify"], return_state=True)
-    value: Any = await state.aresult(raise_on_failure=False)
+    with _server_failures():
+        state = await sweep(query, recipe, Rules.model_validate(order["rules"]), return_state=True)
+        value: Any = await state.aresult(raise_on_failure=False)
     if isinstance(value, XtendflowError):
         raise value
     if not isinstance(value, dict):
         raise EnvironmentFault(f"the sweep broke off: {value if value is not None else state.message}")
     return Summary.model_validate(value)
+
+
+@contextlib.contextmanager
+def _server_failures() -> Iterator[None]:
+    """Say in one sentence that the Prefect server has failed; its client has tried for minutes by then."""
+    try:
+        yield
+    except (httpx.HTTPError, RuntimeError) as exc:
+        # A server that is not there at the very beginning is a RuntimeError to Prefect.
+        cause = exc if isinstance(exc, httpx.HTTPError) else exc.__cause__
+        if not isinstance(cause, httpx.HTTPError):
+            raise
+        raise EnvironmentFault(
+            f"the Prefect server failed, what was finished is kept: {without_password(repr(cause))}"
+        ) from exc
 
 
 def show(summary: Summary, *, server_stays: bool) -> None:
@@ -95,7 +117,8 @@ def show(summary: Summary, *, server_stays: bool) -> None:
     out.print(totals or "nothing found")
     out.print(f"Report:     {_address(summary.store)}", soft_wrap=True)
     hint = "" if server_stays else " (stops now; --keep-server leaves it up)"
-    out.print(f"Prefect UI: {os.environ['PREFECT_API_URL'].removesuffix('/api')}{hint}", soft_wrap=True)
+    address = without_password(os.environ["PREFECT_API_URL"]).removesuffix("/api")
+    out.print(f"Prefect UI: {address}{hint}", soft_wrap=True)
 
 
 def _address(store: str) -> str:

@@ -3,10 +3,12 @@
 import contextlib
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from pydantic import BaseModel, ValidationError
 
+from flows.cli.dry_run import show_plan
 from flows.cli.options import (
     Archive,
     AsJson,
@@ -26,7 +28,10 @@ from tasks.core.words import in_words
 
 if TYPE_CHECKING:
     from tasks.archive.catalogue.interface import Query
+    from tasks.archive.selection import Rules
     from tasks.library.recipe import Recipe
+
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 def sweep(
@@ -47,9 +52,22 @@ def sweep(
     catalogue: CatalogueName = None,
     store: StoreUrl = None,
     cores: Annotated[int | None, typer.Option(help="Child processes at once (all cores).")] = None,
+    only: Annotated[str | None, typer.Option(help="Only what is `failed`, `new` or `stale`.")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most this many observations.")] = None,
+    max_attempts: Annotated[
+        int | None,
+        typer.Option(
+            help="Failed attempts after which an observation is left alone until something changes (5)."
+        ),
+    ] = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Compare a store on S3 with the ledger; a directory always is.")
+        bool,
+        typer.Option(
+            "--verify",
+            help="Compare everything with the archive's listings, and a store on S3 with the ledger.",
+        ),
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be run, and why.")] = False,
     keep_server: Annotated[
         bool, typer.Option("--keep-server", help="Leave the local Prefect server running.")
     ] = False,
@@ -57,9 +75,11 @@ def sweep(
 ) -> None:
     """Find public observations, and make whatever is new or stale.
 
-    Without a selection it takes the whole archive. A local Prefect server is started unless PREFECT_API_URL
-    names one. Ends with status 0 when everything is done, 1 when something failed, 2 on bad input, 3 when
-    server, catalogue, store or engine cannot be used, 130 when interrupted.
+    Without a selection it takes the whole archive, and of what it finds it runs what is new, changed or
+    failed. One named by --obsid is compared with the archive now, and is run also when it was left alone.
+    A local Prefect server is started unless PREFECT_API_URL names one. Ends with status 0 when everything
+    is done, 1 when something failed, 2 on bad input, 3 when server, catalogue, store or engine cannot be
+    used, 130 when interrupted.
     """
     from tasks.library.recipe import Recipe, read_recipe
 
@@ -76,13 +96,17 @@ def sweep(
         since=_day(since),
         until=_day(until),
     )
+    rules = _rules(only=only, limit=limit, max_attempts=max_attempts, verify=verify)
     chosen = with_engines(read_recipe(recipe) if recipe else Recipe(), engine, step_engine)
     _check_engines(settings, chosen)
     _check_places(settings, query)
+    if dry_run:
+        show_plan(settings, query, chosen, rules, as_json=as_json)
+        return
     order = {
         "query": query.model_dump(mode="json"),
         "recipe": chosen.model_dump(mode="json"),
-        "verify": verify,
+        "rules": rules.model_dump(mode="json"),
         "as_json": as_json,
     }
     raise typer.Exit(supervised(settings, order, keep=keep_server))
@@ -90,14 +114,23 @@ def sweep(
 
 def _query(**given: Any) -> "Query":
     """What to look for, or one line that says what is wrong with it."""
-    from pydantic import ValidationError
-
     from tasks.archive.catalogue.interface import Query
 
+    return _checked(Query, "the selection", given)
+
+
+def _rules(**given: Any) -> "Rules":
+    """Which of the observations found are run, or one line that says what is wrong with it."""
+    from tasks.archive.selection import Rules
+
+    return _checked(Rules, "what to run", given)
+
+
+def _checked(model: type[Checked], what: str, given: dict[str, Any]) -> Checked:
     try:
-        return Query.model_validate({name: value for name, value in given.items() if value is not None})
+        return model.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as exc:
-        raise BadInput(f"the selection does not hold: {in_words(exc)}") from exc
+        raise BadInput(f"{what} does not hold: {in_words(exc)}") from exc
 
 
 def _day(text: str | None) -> date | None:

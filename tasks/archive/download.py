@@ -8,13 +8,14 @@ from threading import Lock
 from typing import Any, Final, TypeVar
 
 from tasks.archive.layout import ArchiveFile, DatasetFiles, datasets, needed
+from tasks.archive.listings import listing_hash
 from tasks.archive.local import clear_leftovers, keep, known_sha256, part_file, require_space
 from tasks.archive.objects import Archive, open_archive
 from tasks.archive.verification import verify
 from tasks.core.errors import EnvironmentFault, Permanent, Transient
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.library.call import OnProgress, Report, tell_progress
-from tasks.library.dataset import DatasetInputs
+from tasks.library.dataset import LISTING, DatasetInputs
 from tasks.library.manifest import InputFile
 
 DELAYS: Final = (1.0, 4.0, 15.0)
@@ -82,6 +83,8 @@ def download(
 def fetch_observation(archive: str, obsid: str, directory: str, pipeline: bool = False) -> Report:
     """List an observation, choose what the engines need, and download it: one call of the runner.
 
+    The listing's hash is left in the file `LISTING` of the working directory.
+
     Parameters
     ----------
     archive : str
@@ -107,6 +110,8 @@ def fetch_observation(archive: str, obsid: str, directory: str, pipeline: bool =
     observation = ObsID(obsid)
     with open_archive(archive) as opened:
         listing = _retried(lambda: opened.list(observation), DELAYS)
+        # Before anything can go wrong: a failure, too, belongs to what the archive had.
+        Path(LISTING).write_text(listing_hash(observation, listing, pipeline=pipeline), encoding="ascii")
         found = datasets(observation, listing, pipeline=pipeline)
         copies = download(opened, observation, needed(found), Path(directory), on_progress=tell_progress)
     return Report(facts={"datasets": _inputs(found, copies), "bytes": sum(copy.size for copy in copies)})

@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -10,7 +12,7 @@ from tasks.core.identifiers import DataClass, ObsID
 from tasks.engines.runner import run_call
 from tasks.engines.workplace import workplace
 from tasks.library.call import Call, OnProgress
-from tasks.library.dataset import DatasetInputs
+from tasks.library.dataset import LISTING, DatasetInputs
 from tasks.library.site import Site
 
 logger = logging.getLogger("xtendflow.download")
@@ -23,7 +25,9 @@ _SECONDS_BETWEEN_LINES = 5.0
 _SECONDS = 12 * 3600.0
 
 
-async def fetch(site: Site, obsid: ObsID, *, pipeline: bool = False) -> Fetched:
+async def fetch(
+    site: Site, obsid: ObsID, *, pipeline: bool = False, on_listing: Callable[[str], None] | None = None
+) -> Fetched:
     """Have verified copies of the files that an observation's datasets need, and remember which they are.
 
     Parameters
@@ -34,6 +38,8 @@ async def fetch(site: Site, obsid: ObsID, *, pipeline: bool = False) -> Fetched:
         The observation.
     pipeline : bool
         Whether it will be reprocessed, so that xtdpipeline's inputs are needed as well.
+    on_listing : callable, optional
+        Hears the hash of the archive's listing, also when the download fails afterwards.
 
     Raises
     ------
@@ -52,15 +58,23 @@ async def fetch(site: Site, obsid: ObsID, *, pipeline: bool = False) -> Fetched:
         timeout=_SECONDS,
     )
     with workplace(site, f"{obsid}-download") as directory:
-        result = await run_call(
-            call, directory / "0", site.log(obsid), cores=site.cores, on_progress=_telling(obsid)
-        )
+        try:
+            result = await run_call(
+                call, directory / "0", site.log(obsid), cores=site.cores, on_progress=_telling(obsid)
+            )
+        finally:
+            _tell_listing(directory / "0" / LISTING, on_listing)
     fetched = _FETCHED.validate_python(result.report.facts["datasets"])
     record = folder / _RECORD
     aside = record.with_suffix(".part")
     aside.write_bytes(_FETCHED.dump_json(fetched, indent=1))
     aside.replace(record)
     return fetched
+
+
+def _tell_listing(file: Path, on_listing: Callable[[str], None] | None) -> None:
+    if on_listing and file.exists():
+        on_listing(file.read_text(encoding="ascii"))
 
 
 def _telling(obsid: ObsID) -> OnProgress:

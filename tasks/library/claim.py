@@ -32,12 +32,19 @@ class Claim:
         As acquired; its number does not change by renewal.
     tries : int
         How many tasks were started under it, retries included.
+    listing : str or None
+        Hash over the files that the archive had, once they have been listed under it.
     """
 
     site: Site
     obsid: ObsID
     lease: Lease
     tries: int = field(default=0)
+    listing: str | None = field(default=None)
+
+    def note_listing(self, listing: str) -> None:
+        """Keep what the archive had."""
+        self.listing = listing
 
     def confirm(self) -> None:
         """Raise `LeaseLost` when another process has taken over."""

@@ -10,6 +10,9 @@ from tasks.library.manifest import InputFile, Step
 from tasks.library.recipe import Recipe
 from tasks.xtend.cautions import Caution
 
+LISTING = "listing.sha256"
+"""File in the working directory of a download that holds the hash of the archive's listing."""
+
 
 class DatasetInputs(BaseModel):
     """The verified archive files of a dataset, named relative to the observation's folder.
@@ -82,5 +85,9 @@ class Dataset(BaseModel):
 
 
 def recipe_hash(recipe: Recipe) -> str:
-    """The hash that products carry in their RECIPE keyword; versions of software stand beside it."""
-    return fingerprint(recipe.model_dump(mode="json", exclude={"heasoft": {"version", "caldb"}}))
+    """The hash that products carry in their RECIPE keyword; versions of software stand beside it.
+
+    How often the archive is looked at decides no product.
+    """
+    parts = recipe.model_dump(mode="json", exclude={"heasoft": {"version", "caldb"}})
+    return fingerprint({name: part for name, part in parts.items() if name != "archive"})

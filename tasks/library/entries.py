@@ -65,7 +65,7 @@ def record_attempt(connection: Connection, attempt: Attempt) -> None:
     if connection.scalar(select(exists().where(same, table.c.started > attempt.started))):
         return  # one who lost the observation comes back late: a newer attempt speaks for it
     unhappy = select(func.count()).where(
-        same, table.c.selection == attempt.selection, table.c.state.not_in([State.DONE, State.SKIPPED])
+        same, table.c.selection == attempt.selection, table.c.state.in_([State.RUNNING, State.FAILED])
     )
     listed = {"listing": attempt.listing, "looked": attempt.started} if attempt.listing else {}
     connection.execute(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Row, Table, delete, func, select, update
+from sqlalchemy import Row, Table, delete, exists, func, select, update
 
 from tasks.core.errors import Permanent
 from tasks.core.identifiers import DataClass, ObsID
@@ -19,6 +19,7 @@ from tasks.library.attempts import ATTEMPT_KEY, Attempt, read_attempt
 from tasks.library.database import Database, upsert
 from tasks.library.entries import columns, new_observation, now, record_attempt, record_manifest
 from tasks.library.keys import MANIFEST
+from tasks.library.leases import live
 from tasks.library.manifest import Manifest
 from tasks.library.publication import read_manifest
 from tasks.library.rows import Count, DatasetRow, ObservationRow, ProductRow, Sighting, SweepRow, standing
@@ -65,6 +66,15 @@ class Ledger(Database):
         """The attempts at an observation, oldest first."""
         rows = self._all(schema.attempts, schema.attempts.c.obsid == obsid)
         return tuple(sorted(map(_attempt, rows), key=lambda attempt: attempt.started))
+
+    def abandoned_attempts(self) -> tuple[Attempt, ...]:
+        """The attempts without an end whose process does not hold the observation any more."""
+        table, lease = schema.attempts, schema.leases.c
+        own = exists().where(lease.name == table.c.obsid, lease.holder == table.c.host)
+        with self.reading() as connection:
+            # One statement, as an attempt that ends now gives its lease back right afterwards.
+            gone = select(table).where(table.c.ended.is_(None), ~own.where(live(connection)))
+            return tuple(map(_attempt, connection.execute(gone)))
 
     def sweeps(self) -> tuple[SweepRow, ...]:
         """The sweeps, oldest first."""
@@ -143,7 +153,8 @@ class Ledger(Database):
                 connection.execute(delete(table))
             for manifest in manifests:
                 record_manifest(connection, manifest, _UNKNOWN)
-            for attempt in sorted(attempts, key=lambda attempt: attempt.started):
+            # As they were recorded: one that came back late did not speak for a newer one then either.
+            for attempt in sorted(attempts, key=lambda attempt: attempt.ended or attempt.started):
                 record_attempt(connection, attempt)
         return Rebuilt(len(manifests), len(attempts), damaged)
 

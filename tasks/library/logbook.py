@@ -16,7 +16,8 @@ from tasks.library.publication import read_manifest
 from tasks.library.site import Site
 
 _RUNNING = Standing(state=State.RUNNING)
-_INTERRUPTED = Standing(state=State.FAILED, kind="transient", reason="it was interrupted")
+# No failure: whoever interrupts sweeps often must not have observations given up by it.
+_INTERRUPTED = Standing(state=State.WAITING, reason="it was interrupted")
 
 
 class Attempting:
@@ -81,6 +82,7 @@ class Attempting:
             "standing": self.standing if error is None else _standing_after(error),
             "datasets": self.datasets,
             "tries": max(self._held.tries, 1),
+            "listing": self._held.listing,
         }
         _keep(self._held.site, self._attempt.model_copy(update=ended))
 

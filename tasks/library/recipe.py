@@ -219,6 +219,20 @@ class Responses(_Part):
         return self
 
 
+class Archive(_Part):
+    """How closely the archive is followed; decides no product."""
+
+    look_again_days: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=3650,
+            description="Days after which the files of a finished observation are compared with the "
+            "archive's listing again, by size and ETag.",
+        ),
+    ] = 7.0
+
+
 class Recipe(_Part):
     """Everything that decides what is made and how; a store belongs to one recipe name."""
 
@@ -242,6 +256,7 @@ class Recipe(_Part):
     background: Background = Background()
     responses: Responses = Responses()
     heasoft: HEASoft = HEASoft()
+    archive: Archive = Archive()
 
     @field_validator("images", "exposure", "light_curves")
     @classmethod

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
+from tasks.core.errors import GaveUp
 from tasks.core.identifiers import ObsID
 from tasks.core.state import Standing, State
 from tasks.library.rows import DatasetRow, Sighting
@@ -32,12 +33,13 @@ def results(site: Site, sightings: Iterable[Sighting], endings: Mapping[ObsID, E
 
 def _of(sighting: Sighting, ending: Ending | None, datasets: list[DatasetRow]) -> Iterator[Result]:
     standing, seconds = (ending.standing, ending.seconds) if ending else (sighting.standing, 0.0)
+    given_up = standing.kind == GaveUp.kind
     for row in sorted(datasets, key=lambda row: row.dataclass):
         yield Result(
             obsid=row.obsid,
             dataclass=row.dataclass,
             target=sighting.name,
-            standing=row.standing,
+            standing=standing if given_up and row.standing.state == State.FAILED else row.standing,
             why=sighting.why,
             seconds=seconds,
             cautions=row.cautions,

@@ -26,6 +26,12 @@ AT_ONCE = (0.0, 0.0, 0.0)
 FETCH = "import sys; from tasks.archive.download import fetch_observation; fetch_observation(*sys.argv[1:])"
 
 
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the runner gives a child one of its own."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
+
+
 def run(place: Any, to: Path, *, progress: list[tuple[int, int]] | None = None) -> tuple[InputFile, ...]:
     """List, choose, download: at once, without waiting between tries."""
     told = [] if progress is None else progress

@@ -8,6 +8,7 @@ import signal
 import time
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,21 +96,26 @@ def test_an_archive_with_faults(place, prefect):
                 ENDS[obsid, CLASS if obsid == "900013010" else None][1], item["state"]["message"]
             )
 
-    # The second sweep runs the failed ones alone.
+    # The second sweep leaves the bad ones alone, and still lists them; who asks for them gets them.
     published, calls = place.published(), place.calls()
     again = place.sweep()
     assert again.status == 1
     assert again.states == swept.states
-    assert set(prefect.observations(again)) == FAILING == set(again.begun)
-    assert place.published() == published
-    assert place.called_since(calls) == {"fetch_observation"}
+    assert (prefect.observations(again), again.begun, place.calls()) == ({}, {}, calls)
     left = {item["obsid"]: item["why"] for item in again.summary["results"]}
     assert left[FULL] == "nothing has changed"
+    assert {left[obsid] for obsid in FAILING} == {"failed for good: the data are at fault"}
+    asked = place.sweep(*FAILING, FULL)
+    assert asked.status == 1
+    assert asked.begun == dict.fromkeys(FAILING, "asked for")
+    assert set(prefect.observations(asked)) == FAILING
+    assert place.published() == published
+    assert place.called_since(calls) == {"fetch_observation"}
 
     # What people ask afterwards.
     status = json.loads(place.run("status", "--json").stdout)
     assert {item["obsid"]: item["attempts"] for item in status["failed"]} == dict.fromkeys(FAILING, 2)
-    assert [sweep["counts"]["failed"] for sweep in status["sweeps"]] == [2, 2]
+    assert [sweep["counts"]["failed"] for sweep in status["sweeps"]] == [2, 2, 2]
     shown = json.loads(place.run("show", TRUNCATED, "--json").stdout)
     assert [item["standing"]["kind"] for item in shown["attempts"]] == ["permanent"] * 2
     files = json.loads(place.run("show", FULL, "--files", "--json").stdout)
@@ -177,6 +183,72 @@ def test_what_is_done_stays_done(lonely, recorded):
     assert lonely.published() == after
 
 
+def test_a_plan_is_told_and_nothing_is_done(place):
+    told = json.loads(place.run("sweep", "--dry-run", "--json", "--limit", "2").stdout)
+    assert [(item["obsid"], item["cause"], item["why"]) for item in told["run"]] == [
+        ("900001010", "new", "new"),
+        ("900002010", "new", "new"),
+    ]
+    whys = Counter(item["why"] for item in told["leave"])
+    assert whys["new, beyond the limit of 2"] == 10
+    assert whys.total() == 13
+    assert not any((place.folder / name).exists() for name in ("store", "downloads", "logs"))
+    text = place.run("sweep", "--dry-run", "--obsid", FAINT)
+    assert (text.returncode, text.stderr) == (0, "")
+    assert re.search(rf"^{FAINT} +\S.* +new$", text.stdout, re.MULTILINE)
+    assert "1 observations would be run, by the engine native." in text.stdout
+
+    assert place.sweep(FAINT).status == 0
+    assert json.loads(place.run("sweep", "--dry-run", "--json", "--obsid", FAINT).stdout)["run"] == []
+    new = json.loads(place.run("sweep", "--dry-run", "--json", "--only", "new").stdout)
+    assert len(new["run"]) == 11
+    assert FAINT not in {item["obsid"] for item in new["run"]}
+
+
+def test_a_file_replaced_in_the_archive_is_noticed(place):
+    archive = place.folder.parent / "changing"
+    for name in (f"9/{FAINT}", "xrismmastr.ecsv"):
+        source, copy = place.archive / name, archive / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, copy) if source.is_dir() else shutil.copy2(source, copy)
+    place = replace(place, archive=archive)
+    more = ("--since", "2000-01-01")
+    assert place.sweep(FAINT).states == {(FAINT, CLASS): "done"}
+    assert place.sweep(more=(*more, "--only", "stale", "--verify")).begun == {}
+
+    # Another file of the same size: its time has changed, and what it says has not.
+    (events,) = archive.glob(f"9/{FAINT}/xtend/event_cl/*_cl.evt.gz")
+    os.utime(events, (1, 1))
+    published, calls = place.published(), place.calls()
+    assert place.sweep(more=(*more, "--only", "stale")).begun == {}, "it is looked at every seven days"
+    noticed = place.sweep(more=(*more, "--only", "stale", "--verify"))
+    assert noticed.begun == {FAINT: "files have changed in the archive"}
+    assert noticed.states[FAINT, CLASS] == "done"
+    assert (place.published(), place.called_since(calls)) == (published, {"fetch_observation", "make_page"})
+    assert place.sweep(more=(*more, "--only", "stale", "--verify")).begun == {}
+
+
+def test_what_kills_its_process_every_time_is_given_up(place, wait, finish):
+    for attempt in (1, 2):
+        command = place.start(*place.words(FAINT), "--max-attempts", "2", start_new_session=True)
+        wait(place.children, "work begins")
+        for pid in place.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        command.kill()
+        command.communicate()
+        wait(lambda: not place.processes(), "nothing outlives the command")
+        assert len(place.attempts()) == attempt
+    left = place.sweep(more=("--max-attempts", "2", "--only", "failed"))
+    assert (left.status, left.begun) == (1, {})
+    (result,) = (item for item in left.summary["results"] if item["obsid"] == FAINT)
+    assert result["why"] == "given up after 2 attempts"
+    assert result["standing"]["kind"] == "gave-up"
+    assert result["standing"]["reason"].startswith("given up after 2 attempts, the last of which: ")
+    swept = place.sweep(FAINT, more=("--max-attempts", "2"))
+    assert (swept.status, swept.begun) == (0, {FAINT: "asked for"})
+
+
 def test_another_band_makes_its_own_products_alone(place):
     recipe = place.folder.parent / "mine.toml"
     small = "[images]\nbands = ['0.6-2']\nbinnings = [4]\n[exposure]\nbinnings = [4]\n"
@@ -226,7 +298,7 @@ def test_an_interrupted_sweep_goes_on(place, prefect, wait, finish):
     swept = finish(command)
     assert swept.status == 0, swept.err
     assert set(swept.begun) == {FULL, FAINT}
-    assert any("transient" in why for why in swept.begun.values()), "an interrupt is no lasting failure"
+    assert "interrupted before" in swept.begun.values(), "an interrupt is no failure"
     assert set(swept.states.values()) == {"done"}
     assert sum(attempt["tries"] for attempt in place.attempts()[-2:]) == 2 * len(STEPS) + 1
     place.check_store()

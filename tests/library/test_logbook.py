@@ -90,8 +90,8 @@ def test_its_end_says_how_observation_and_datasets_stand(site, draft, make):
         (Transient("the server answered 503"), "failed(transient)", "the server answered 503"),
         (NoData("no good time"), "skipped(no-data)", "no good time"),
         (LeaseLost("taken over"), "failed(transient)", "taken over"),
-        (KeyboardInterrupt(), "failed(transient)", "it was interrupted"),
-        (asyncio.CancelledError(), "failed(transient)", "it was interrupted"),
+        (KeyboardInterrupt(), "waiting", "it was interrupted"),
+        (asyncio.CancelledError(), "waiting", "it was interrupted"),
     ],
 )
 def test_however_it_is_left_there_is_an_end(site, error, standing, reason):

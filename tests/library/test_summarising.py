@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.errors import NoData, NotPublic, Permanent, Transient
+from tasks.core.errors import GaveUp, NoData, NotPublic, Permanent, Transient
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.settings import Settings
 from tasks.core.state import Standing, State
@@ -71,6 +71,13 @@ def test_an_observation_without_datasets_has_one_result(site):
 def test_an_observation_that_failed_as_a_whole_is_listed_besides(site, datasets, standing, expected):
     known(site, datasets)
     assert [row[2] for row in rows(site, [sighting()], {FIRST: Ending(standing, 1.0)})] == expected
+
+
+def test_what_was_given_up_says_so_on_its_failed_datasets(site):
+    known(site, {FULL: DONE, WINDOW: Standing.of(Transient("503"))})
+    given_up = Standing.of(GaveUp("given up after 5 attempts, the last of which: 503"))
+    done, failed = results(site, [sighting(standing=given_up)], {})
+    assert (done.standing, failed.standing) == (DONE, given_up)
 
 
 def test_results_come_in_the_order_of_obsid_whatever_the_order_seen(site):

@@ -1,5 +1,6 @@
 """What `xtendflow sweep` refuses before anything is started or written; ../test_sweep.py runs it."""
 
+import json
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -202,3 +203,36 @@ def test_what_is_asked_for(asked):
     assert asked("--since", "2026-11-01", "--until", "2026-11-01") == Query(
         since=date(2026, 11, 1), until=date(2026, 11, 1)
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--only", "done"), "what to run does not hold: only: Input should be 'failed', 'new' or 'stale'"),
+        (("--limit", "0"), "limit: Input should be greater than or equal to 1"),
+        (("--max-attempts", "0"), "max_attempts: Input should be greater than or equal to 1"),
+    ],
+)
+def test_rules_that_cannot_be_meant(refused, places, words, told):
+    assert told in refused("sweep", *places, *words)
+
+
+def test_rules_reach_the_sweep(xtendflow, places, monkeypatch):
+    orders = []
+    monkeypatch.setattr(module, "supervised", lambda settings, order, keep: orders.append(order) or 0)
+    words = ("--only", "failed", "--limit", "7", "--max-attempts", "3", "--verify")
+    assert xtendflow("sweep", *places, *words).status == 0
+    assert orders.pop()["rules"] == {"only": "failed", "limit": 7, "max_attempts": 3, "verify": True}
+
+
+def test_a_plan_is_printed_and_nothing_is_started(xtendflow, places, monkeypatch):
+    monkeypatch.setattr(module, "supervised", lambda settings, order, keep: pytest.fail("it was started"))
+    plain = xtendflow("sweep", *places, "--dry-run", "--limit", "2")
+    assert (plain.status, plain.err) == (0, "")
+    table, _, rest = plain.out.partition("\n\n")
+    assert [line.split()[0] for line in table.splitlines()] == ["ObsID", "900001010", "900002010"]
+    first, *left = rest.splitlines()
+    assert first == "2 observations would be run, by the engine native."
+    assert left[0].endswith("would be left: new, beyond the limit of 2.")
+    told = json.loads(xtendflow("sweep", *places, "--dry-run", "--json", "--since", "2999-01-01").out)
+    assert told == {"engine": "native", "run": [], "leave": []}
