@@ -22,6 +22,7 @@ from tasks.core.state import Standing
 from tasks.core.state import State as DatasetState
 from tasks.engines.choice import choose, register
 from tasks.library.claim import claim
+from tasks.library.eviction import evict
 from tasks.library.logbook import Attempting
 from tasks.library.recipe import Recipe
 from tasks.library.site import this_site
@@ -75,6 +76,7 @@ async def observation(
             attempt.standing = await _everything(entry, chosen.recipe, attempt.datasets)
     except LeaseLost as exc:
         return Completed(name=HELD_ELSEWHERE, message=str(exc))
+    await asyncio.to_thread(evict, this_site())
     return _as_state(attempt.standing)
 
 

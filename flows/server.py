@@ -1,7 +1,8 @@
 """The standing local Prefect server of the embedded default.
 
 A sweep's failures must stay visible, and an ephemeral server loses records when its flow ends; so a real
-one is started, shared by every sweep on this data directory, and stopped by the last one that leaves.
+one is started, shared by every sweep on this data directory, and stopped by the last one that leaves. One
+that dies meanwhile is started again at its address: Prefect's client asks there until it is answered.
 """
 
 import contextlib
@@ -17,11 +18,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 import httpx
 
 from tasks.core.errors import EnvironmentFault
 from tasks.core.settings import Settings
+from tasks.core.words import without_password
 
 _READY_SECONDS = 90
 _STOP_SECONDS = 15
@@ -41,7 +44,11 @@ _CLIENT = {
     # People read our own lines; Prefect's go to its API, where the UI shows them.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "xtendflow",
+    # What they say while the server is away: their events are sent again when it is back.
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    # With pauses of 2 s, 4 s, 8 s and so on, at least 200 s: longer than a server may be away.
+    "PREFECT_CLIENT_MAX_RETRIES": "7",
 }
 
 
@@ -54,7 +61,7 @@ class Server:
     api : str
         Address of its API.
     pid : int or None
-        Its process, where it is one of ours.
+        Its process, where it is one of ours; another one once it had to be started again.
     """
 
     api: str
@@ -90,7 +97,8 @@ def prefect_server(settings: Settings, *, keep: bool = False) -> Iterator[Server
     if given:
         server = Server(given.rstrip("/"))
         if not is_healthy(server):
-            raise EnvironmentFault(f"the Prefect server at {given} (PREFECT_API_URL) does not answer")
+            shown = without_password(given)
+            raise EnvironmentFault(f"the Prefect server at {shown} (PREFECT_API_URL) does not answer")
         yield server
         return
     with _embedded(settings.prefect_home, keep) as server:
@@ -115,15 +123,34 @@ def _embedded(home: Path, keep: bool) -> Iterator[Server]:
         raise EnvironmentFault(f"the Prefect server's home {home} cannot be made: {exc.strerror}") from exc
     with users:
         with _exclusive(home):
-            server = _adopted(home) or _start(home)
+            # Others who use it look for one that has died at its old address.
+            port = None if _is_alone(users) else _last_port(home)
+            server = _adopted(home) or _start(home, port)
             fcntl.flock(users, fcntl.LOCK_SH)
         try:
             yield server
         finally:
             with _exclusive(home):
-                if not keep and _is_last(users):
-                    _stop(server)
+                if not keep and _is_alone(users):
+                    if last := _recorded(home):
+                        _stop(last)
                     (home / _RECORD).unlink(missing_ok=True)
+
+
+def revive(server: Server, home: Path) -> None:
+    """Start the embedded server again, at its address, should its process be gone.
+
+    Of all who use it only one does so.
+
+    Raises
+    ------
+    EnvironmentFault
+        When it does not get healthy.
+    """
+    if server.pid and _recorded(home) is None:
+        with _exclusive(home):
+            if _recorded(home) is None:
+                _start(home, urlsplit(server.api).port)
 
 
 @contextlib.contextmanager
@@ -134,7 +161,7 @@ def _exclusive(home: Path) -> Iterator[None]:
         yield
 
 
-def _is_last(users: IO[str]) -> bool:
+def _is_alone(users: IO[str]) -> bool:
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -150,16 +177,29 @@ def running(home: Path) -> Server | None:
 
 def _recorded(home: Path) -> Server | None:
     """The last server that was started here, as long as it lives."""
+    server = _last(home)
+    if server is None:
+        return None
     try:
-        server = Server(**json.loads((home / _RECORD).read_text(encoding="utf-8")))
         with (home / _ALIVE).open("a") as alive:
-            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return server
-    except (OSError, ValueError, TypeError):
-        return None
     # Nobody holds the lock: the process is gone, and its number may be another's by now.
     return None
+
+
+def _last(home: Path) -> Server | None:
+    """The last server that was started here, whether or not it lives."""
+    try:
+        return Server(**json.loads((home / _RECORD).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _last_port(home: Path) -> int | None:
+    last = _last(home)
+    return urlsplit(last.api).port if last else None
 
 
 def _adopted(home: Path) -> Server | None:
@@ -175,12 +215,12 @@ def _adopted(home: Path) -> Server | None:
     return server
 
 
-def _start(home: Path) -> Server:
-    port = _free_port()
+def _start(home: Path, port: int | None) -> Server:
+    port = port or _free_port()
     command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (home / "server.log").open("ab") as log, (home / _ALIVE).open("a") as alive:
         # The server inherits the lock and holds it as long as it lives.
-        fcntl.flock(alive, fcntl.LOCK_SH)
+        fcntl.flock(alive, fcntl.LOCK_EX)
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", *command],
             env={**os.environ, **_SERVER, "PREFECT_HOME": str(home)},

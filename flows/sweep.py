@@ -14,14 +14,17 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows.discovery import discovery
+from flows.dispatch import dispatched
 from flows.observation import HELD_ELSEWHERE, observation
+from flows.orphans import end_orphans
 from flows.planning import Plan, plan, remember, settle
 from tasks.archive.catalogue.interface import Observation, Query
 from tasks.archive.selection import Choice, Rules, Selection
 from tasks.core.identifiers import ObsID
 from tasks.core.state import Standing
 from tasks.core.state import State as DatasetState
-from tasks.engines.choice import choose, register
+from tasks.engines.choice import Chosen, choose, register
+from tasks.library.eviction import evict
 from tasks.library.ownership import claim_recipe
 from tasks.library.recipe import Recipe
 from tasks.library.rows import SweepRow
@@ -63,6 +66,7 @@ async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), rules: Rules 
         Which of the observations found are run.
     """
     site, row = this_site(), _begin(this_site(), recipe)
+    await end_orphans(site)
     register(site)
     chosen = settle(site, recipe)
     claim_recipe(site.store, chosen.recipe)
@@ -70,10 +74,12 @@ async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), rules: Rules 
     planned = await asyncio.to_thread(plan, site, chosen, query, found, rules)
     remember(site, planned)
     _tell(planned)
-    if planned.selection.chosen:
+    here = site.settings.dispatch == "here"
+    if planned.selection.chosen and here:
         # Observations are run in this process, whatever workers elsewhere have.
         choose(chosen.recipe)
-    endings = await _observe(planned.selection, chosen.recipe, row.id, site.cores + _AHEAD)
+    at_once = site.cores + _AHEAD if here else site.settings.in_flight
+    endings = await _observe(planned.selection, chosen, row.id, at_once)
     return _as_state(_summarise(site, row, planned, endings))
 
 
@@ -81,6 +87,7 @@ def _begin(site: Site, recipe: Recipe) -> SweepRow:
     """Clear away what processes that are gone have left, and note that a sweep begins."""
     site.clear_scratch()
     site.end_leases()
+    evict(site)
     started = datetime.now(UTC)
     name = f"{started:%Y-%m-%dT%H-%M-%S}-{str(flow_run.id)[:8]}"
     row = SweepRow(name, started, None, recipe.name, {}, site.holder, str(flow_run.id))
@@ -97,7 +104,7 @@ def _tell(planned: Plan) -> None:
     logger.info("%d observations found, %d to run%s", found, whys.total(), f": {told}" if told else "")
 
 
-async def _observe(selection: Selection, recipe: Recipe, name: str, at_once: int) -> dict[ObsID, Ending]:
+async def _observe(selection: Selection, chosen: Chosen, name: str, at_once: int) -> dict[ObsID, Ending]:
     """Run the chosen observations, each as a flow run of its own that may fail alone."""
     slots = asyncio.Semaphore(at_once)
 
@@ -106,8 +113,7 @@ async def _observe(selection: Selection, recipe: Recipe, name: str, at_once: int
             started = time.monotonic()
             row = choice.observation
             logger.info("%s %s: begins (%s)", row.obsid, row.name, choice.why)
-            state = await observation(row.obsid, recipe, row, name, return_state=True)
-            ending = Ending(await _standing(state), time.monotonic() - started)
+            ending = Ending(await _done(row, chosen, name), time.monotonic() - started)
             _log(row, ending)
             return row.obsid, ending
 
@@ -119,8 +125,11 @@ def _log(row: Observation, ending: Ending) -> None:
     logger.info("%s %s: %s in %.0f s%s", row.obsid, row.name, ending.standing, ending.seconds, reason)
 
 
-async def _standing(state: State[Any]) -> Standing:
-    """Where an observation stands after its flow run."""
+async def _done(row: Observation, chosen: Chosen, name: str) -> Standing:
+    """Where an observation stands after its flow run, which a worker has or this process."""
+    if this_site().settings.dispatch == "deployment":
+        return await dispatched(row, chosen, name)
+    state = await observation(row.obsid, chosen.recipe, row, name, return_state=True)
     if state.name == HELD_ELSEWHERE:
         return Standing(state=DatasetState.RUNNING, reason=state.message)
     return await standing_of(state)

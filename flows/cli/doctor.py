@@ -17,6 +17,7 @@ import typer
 from flows.cli.options import AsJson, console, has_ledger, read_settings
 from tasks.core.errors import EnvironmentFault, XtendflowError
 from tasks.core.settings import Settings
+from tasks.core.words import without_password
 
 if TYPE_CHECKING:
     from tasks.engines.heasoft.installation import Installation
@@ -100,14 +101,17 @@ def _shown(name: str, settings: Settings) -> str:
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
+    from tasks.library.database import shown
+
     if name == "store":
-        return settings.store_url
+        return without_password(settings.store_url)
     if name == "ledger":
         try:
-            return make_url(settings.ledger_url).render_as_string(hide_password=True)
+            return shown(make_url(settings.ledger_url))
         except ArgumentError:  # not repeated: it may hold a password
             return "(no SQLAlchemy URL)"
-    return str(getattr(settings, name))
+    # What follows a question mark may be a key, and no address here needs one.
+    return without_password(str(getattr(settings, name))).partition("?")[0]
 
 
 def _python() -> Finding:
@@ -186,10 +190,10 @@ def _prefect_server(settings: Settings) -> Finding:
 
     given = os.environ.get("PREFECT_API_URL")
     if given and is_healthy(Server(given.rstrip("/"))):
-        return Finding("Prefect server", Verdict.GOOD, f"{given} answers")
+        return Finding("Prefect server", Verdict.GOOD, f"{without_password(given)} answers")
     if given:
         advice = "Start that server, or unset PREFECT_API_URL to use a local one."
-        return Finding("Prefect server", Verdict.BROKEN, f"{given} does not answer", advice)
+        return Finding("Prefect server", Verdict.BROKEN, f"{without_password(given)} does not answer", advice)
     server = running(settings.prefect_home)
     if server:
         return Finding("Prefect server", Verdict.GOOD, f"the local one is up: {server.ui}")
@@ -237,5 +241,7 @@ def _ledger(settings: Settings) -> Finding:
 
 def _sources(settings: Settings) -> Finding:
     return Finding(
-        "Archive", Verdict.GOOD, f"{settings.archive}, catalogue {settings.catalogue} (not asked now)"
+        "Archive",
+        Verdict.GOOD,
+        f"{_shown('archive', settings)}, catalogue {settings.catalogue} (not asked now)",
     )

@@ -8,6 +8,7 @@ import typer
 from flows.cli.demo_archive import demo_archive
 from flows.cli.doctor import doctor
 from flows.cli.extract import extract
+from flows.cli.ledger import app as ledger
 from flows.cli.show import show
 from flows.cli.status import status
 from flows.cli.sweep import sweep
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 for command in (sweep, status, show, extract, doctor, demo_archive):
     app.command(command.__name__.replace("_", "-"))(command)
+app.add_typer(ledger, name="ledger")
 
 # Typer does not export the common base of its complaints about the command line.
 _UsageError: Any = typer.BadParameter.__mro__[1]

@@ -20,6 +20,7 @@ import httpx
 import typer
 
 from flows.cli.options import console
+from flows.cli.signals import like_ctrl_c
 from flows.cli.supervising import INTERRUPTED, TELL_INTERRUPTED
 from tasks.core.errors import EnvironmentFault, XtendflowError
 from tasks.core.state import State
@@ -29,15 +30,19 @@ from tasks.library.summary import Summary
 
 def main() -> int:
     """Run the sweep that standard input asks for; the exit status of the command."""
+    from prefect.exceptions import TerminationSignal
+
     order = json.loads(sys.stdin.readline())
     _end_with_parent()
     _tell_progress()
     try:
-        summary = asyncio.run(_sweep(order))
+        with like_ctrl_c():
+            summary = asyncio.run(_sweep(order))
     except XtendflowError as exc:
         typer.echo(f"xtendflow: {exc}", err=True)
         return exc.exit_status
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    # While a flow runs, Prefect answers SIGTERM in its own way.
+    except (KeyboardInterrupt, asyncio.CancelledError, TerminationSignal):
         typer.echo(TELL_INTERRUPTED, err=True)
         return INTERRUPTED
     if order["as_json"]:

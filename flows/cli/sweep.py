@@ -33,6 +33,20 @@ if TYPE_CHECKING:
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
+Only = Annotated[str | None, typer.Option(help="Only what is `failed`, `new` or `stale`.")]
+Limit = Annotated[int | None, typer.Option(help="At most this many observations.")]
+MaxAttempts = Annotated[
+    int | None,
+    typer.Option(help="Failed attempts after which an observation is left alone (5)."),
+]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify", help="Compare everything with the archive's listings, and a store on S3 with the ledger."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be run, and why.")]
+
 
 def sweep(
     target: Annotated[str | None, typer.Option(help="Observations around this target.")] = None,
@@ -52,22 +66,11 @@ def sweep(
     catalogue: CatalogueName = None,
     store: StoreUrl = None,
     cores: Annotated[int | None, typer.Option(help="Child processes at once (all cores).")] = None,
-    only: Annotated[str | None, typer.Option(help="Only what is `failed`, `new` or `stale`.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most this many observations.")] = None,
-    max_attempts: Annotated[
-        int | None,
-        typer.Option(
-            help="Failed attempts after which an observation is left alone until something changes (5)."
-        ),
-    ] = None,
-    verify: Annotated[
-        bool,
-        typer.Option(
-            "--verify",
-            help="Compare everything with the archive's listings, and a store on S3 with the ledger.",
-        ),
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be run, and why.")] = False,
+    only: Only = None,
+    limit: Limit = None,
+    max_attempts: MaxAttempts = None,
+    verify: Verify = False,
+    dry_run: DryRun = False,
     keep_server: Annotated[
         bool, typer.Option("--keep-server", help="Leave the local Prefect server running.")
     ] = False,

@@ -80,8 +80,12 @@ class Database:
         except (SQLAlchemyError, OSError, ImportError) as exc:
             cause = exc.orig if isinstance(exc, DBAPIError) and exc.orig else exc
             reason = " ".join(str(cause).split())
-            name = self._url.render_as_string(hide_password=True)
-            raise EnvironmentFault(f"the ledger {name} cannot be used: {reason}") from exc
+            raise EnvironmentFault(f"the ledger {shown(self._url)} cannot be used: {reason}") from exc
+
+
+def shown(url: URL) -> str:
+    """A database's URL for people: without its passwords, wherever they stand."""
+    return url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *keep: str) -> None:

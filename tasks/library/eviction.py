@@ -3,21 +3,27 @@
 import logging
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 from uuid import uuid4
 
-from tasks.core.errors import BadInput, EnvironmentFault
+from tasks.core.errors import EnvironmentFault
 from tasks.core.identifiers import ObsID
 from tasks.library import leases
-from tasks.library.site import Site
+from tasks.library.site import Site, is_gone
 
 logger = logging.getLogger("xtendflow.eviction")
 
 _ASIDE = ".evicted-"
 _GB = 1e9
+
+# Observations of a process that end together would remove more than is needed.
+_TURN = Lock()
 
 Remove = Callable[[Path], bool]
 
@@ -57,20 +63,8 @@ def evict(site: Site) -> Evicted:
     lives on this host, or holds any observation from another one. What is gone is downloaded again when
     a run needs it. Whatever goes wrong here is a warning: no work depends on it.
     """
-    settings = site.settings
-    scratch = _trim(
-        "scratch",
-        _named(settings.scratch, _is_scratch),
-        settings.scratch_gb,
-        lambda folder: _remove_scratch(site, folder),
-    )
-    _clear(site.downloads)
-    downloads = _trim(
-        "downloads",
-        _named(site.downloads, _is_obsid),
-        settings.downloads_gb,
-        lambda folder: _remove_download(site, folder),
-    )
+    with _TURN:
+        scratch, downloads = _trim_scratch(site), _trim_downloads(site)
     gone = Evicted(
         scratch.folders + downloads.folders, scratch.bytes + downloads.bytes, scratch.left + downloads.left
     )
@@ -85,7 +79,18 @@ def evict(site: Site) -> Evicted:
     return gone
 
 
-def _trim(what: str, folders: Iterable[Path], limit_gb: float, remove: Remove) -> Evicted:
+def _trim_scratch(site: Site) -> Evicted:
+    folders = _named(site.settings.scratch, _is_scratch)
+    return _trim(site.settings.scratch, folders, site.settings.scratch_gb, partial(_remove_scratch, site))
+
+
+def _trim_downloads(site: Site) -> Evicted:
+    _clear(site.downloads)
+    folders = _named(site.downloads, _is_obsid)
+    return _trim(site.downloads, folders, site.settings.downloads_gb, partial(_remove_download, site))
+
+
+def _trim(place: Path, folders: Iterable[Path], limit_gb: float, remove: Remove) -> Evicted:
     """Remove folders, the one used longest ago first, until the rest is within the limit."""
     found = sorted(map(_measured, folders), key=lambda folder: folder.used)
     left, gone = sum(folder.size for folder in found), []
@@ -96,7 +101,7 @@ def _trim(what: str, folders: Iterable[Path], limit_gb: float, remove: Remove) -
             gone.append(folder)
             left -= folder.size
     if left > limit_gb * _GB:
-        _warn_once(what, limit_gb)
+        _warn_once(place, limit_gb)
     return Evicted(tuple(folder.path for folder in gone), sum(folder.size for folder in gone), left)
 
 
@@ -104,18 +109,20 @@ def _done(remove: Remove, folder: Path) -> bool:
     """Whether a folder could be removed; nothing that stands in the way may end a sweep."""
     try:
         return remove(folder)
+    except FileNotFoundError:  # another eviction was faster
+        return True
     except (OSError, EnvironmentFault) as exc:
         logger.warning("%s stays, as it cannot be removed: %s", folder, exc)
         return False
 
 
 @cache  # a sweep comes by here after every observation
-def _warn_once(what: str, limit_gb: float) -> None:
+def _warn_once(place: Path, limit_gb: float) -> None:
     logger.warning(
-        "%s take more than their limit of %g GB (XTENDFLOW_%s_GB), and all that is left is in use",
-        what,
+        "%s takes more than its limit of %g GB (XTENDFLOW_%s_GB), and all that is left there is in use",
+        place,
         limit_gb,
-        what.upper(),
+        place.name.upper(),
     )
 
 
@@ -167,5 +174,33 @@ def _is_scratch(name: str) -> bool:
 def _measured(folder: Path) -> _Folder:
     """A folder as far as it can be read: others may write and delete in it meanwhile."""
     size = used = 0
+    for found in _statuses(folder):
+        used = max(used, found.st_mtime_ns)
+        size += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return _Folder(folder, size, used)
+
+
+def _statuses(folder: Path) -> Iterator[os.stat_result]:
+    """Of a folder and everything below it."""
+    with suppress(OSError):
+        yield folder.lstat()
     todo = [folder]
-    ...
+    while todo:
+        for entry in _entries(todo.pop()):
+            with suppress(OSError):
+                yield entry.stat(follow_symlinks=False)
+            if _is_folder(entry):
+                todo.append(Path(entry.path))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing when it is gone."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False)

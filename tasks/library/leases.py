@@ -86,8 +86,7 @@ def confirm(database: Database, lease: Lease) -> None:
         When it has run out or was taken over.
     """
     with database.reading() as connection:
-        live = select(func.count()).where(*_own(lease), leases.c.expires > _now(connection))
-        if not connection.scalar(live):
+        if not connection.scalar(select(func.count()).where(*_own(lease), live(connection))):
             raise _lost(lease)
 
 
@@ -100,8 +99,12 @@ def release(database: Database, lease: Lease) -> None:
 def holders(database: Database) -> frozenset[str]:
     """Who holds leases now."""
     with database.reading() as connection:
-        live = select(leases.c.holder).where(leases.c.expires > _now(connection)).distinct()
-        return frozenset(connection.scalars(live))
+        return frozenset(connection.scalars(select(leases.c.holder).where(live(connection)).distinct()))
+
+
+def live(connection: Connection) -> ColumnElement[bool]:
+    """What is true of the leases that somebody holds, in the table `leases`."""
+    return leases.c.expires > _now(connection)
 
 
 def end(database: Database, holder: str) -> None:

@@ -34,6 +34,18 @@ def claim_recipe(store: Store, recipe: Recipe) -> None:
     store.replace(_KEY, content)
 
 
+def require_owned(store: Store) -> None:
+    """Make sure that this is a store, before an empty place is taken for one.
+
+    Raises
+    ------
+    BadInput
+        When no sweep has written there.
+    """
+    if store.read(_KEY) is None:
+        raise BadInput(f"no sweep has written {store.url(_KEY).rpartition('/')[0]}: it is no store")
+
+
 def _name(content: bytes, store: Store) -> str:
     try:
         return str(from_json(content)["name"])

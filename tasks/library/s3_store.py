@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from tasks.core.errors import EnvironmentFault, SoftwareFault, Transient
+from tasks.core.words import without_password
 from tasks.library.fingerprint import file_sha256
 from tasks.library.keys import check_key
 
@@ -94,6 +95,11 @@ class S3Store:
             for name, info in found.items()
             if name.startswith(top) and "/." not in name
         }
+
+    def sizes_of(self, keys: Iterable[str]) -> dict[str, int]:
+        """Size in bytes of each of these keys that is there, by one paged listing of the whole store."""
+        found = self.sizes()
+        return {key: found[key] for key in keys if key in found}
 
     def delete(self, keys: Iterable[str]) -> None:
         """Take keys away, a thousand a request."""
@@ -185,7 +191,8 @@ class S3Store:
         try:
             yield
         except (OSError, exceptions.BotoCoreError) as exc:
-            reason = f"the store s3://{self.root} cannot be {verb}: {exc}"
+            # The address of an endpoint may hold a password.
+            reason = without_password(f"the store s3://{self.root} cannot be {verb}: {exc}")
             stumble = isinstance(exc, OSError) and exc.errno in _STUMBLES
             lost = (TimeoutError, exceptions.HTTPClientError, exceptions.ConnectionError)
             if stumble or isinstance(exc, lost):

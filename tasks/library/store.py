@@ -39,6 +39,10 @@ class Store(Protocol):
         """Size in bytes of every key below a folder (the whole store when empty), hidden ones left out."""
         ...
 
+    def sizes_of(self, keys: Iterable[str]) -> dict[str, int]:
+        """Size in bytes of each of many keys, those that are not there left out: the cheapest way to look."""
+        ...
+
     def delete(self, keys: Iterable[str]) -> None:
         """Take keys away; those that are not there do no harm."""
         ...

@@ -92,10 +92,15 @@ def test_a_full_disk_is_the_environments_fault(place: Any) -> None:
         "https://",
         "https://host/x?y=1",
         "https://user:secret@host/x",
+        "https://user:sec/ret@host/x",
+        "https://secret@host/x",
+        "s3://key:secret@bucket/x",
+        "http://user:secret@host/x",
+        "https://host/x?token=secret",
     ],
 )
 def test_an_address_that_cannot_be_an_archive_is_bad_input(url: str) -> None:
-    with pytest.raises(BadInput):
+    with pytest.raises(BadInput, match=r"^(?!.*(secret|ret@))"):
         open_archive(url)
 
 

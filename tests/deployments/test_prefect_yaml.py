@@ -10,6 +10,8 @@ import httpx
 import pytest
 import yaml
 
+from flows.dispatch import DEPLOYMENTS
+from tasks.core.settings import Settings
 from tasks.engines.choice import DEFAULT_QUEUE, HEASOFT_QUEUE
 from tasks.library.recipe import Recipe
 
@@ -54,10 +56,32 @@ def test_what_needs_heasoft_goes_to_its_workers(deployments):
     assert Recipe.model_validate(given["recipe"]) == Recipe(engine="heasoft")
 
 
+def variables(item):
+    return item["work_pool"].get("job_variables", {}).get("env", {})
+
+
+def test_sweeps_alone_leave_their_observations_to_workers(deployments, monkeypatch):
+    told = {item["name"] for item in deployments if "XTENDFLOW_DISPATCH" in variables(item)}
+    assert told == {item["name"] for item in deployments if item["entrypoint"].endswith(":sweep")}
+    for item in deployments:
+        for name, value in variables(item).items():
+            assert isinstance(value, str), "an environment has nothing but text"
+            monkeypatch.setenv(name, value)
+        assert Settings().dispatch == ("deployment" if item["name"] in told else "here")
+        monkeypatch.undo()
+
+
+def test_a_sweep_finds_the_deployment_of_each_queue(deployments):
+    named = {
+        f"{item['entrypoint'].rpartition(':')[2]}/{item['name']}": item["work_pool"]["work_queue_name"]
+        for item in deployments
+    }
+    assert {named[name]: name for name in DEPLOYMENTS.values()} == DEPLOYMENTS
+
+
 @pytest.mark.system
 def test_a_server_takes_them_and_checks_what_is_typed_into_its_forms(tmp_path, deployments):
     from flows.server import prefect_server
-    from tasks.core.settings import Settings
 
     with prefect_server(Settings(data=tmp_path)) as server:
         environment = {**server.environment(tmp_path / "prefect"), "PWD": os.fspath(ROOT)}

@@ -25,6 +25,7 @@ from tasks.archive.simulated.archive import make_archive
 from tasks.core.settings import Settings
 
 COMMAND = Path(sys.executable).with_name("xtendflow")
+DOUBLE = Path(__file__).resolve().parents[1] / "engines" / "doubles" / "heasoftpy"
 _PATIENCE = 240.0
 
 
@@ -319,6 +320,28 @@ def lonely(tmp_path: Path, simulated: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def place(lonely: Place, api: str) -> Place:
     """A new data directory whose sweeps report to the common server."""
     return lonely.with_variables(PREFECT_API_URL=api)
+
+
+@pytest.fixture
+def heasoft(place: Place, tmp_path: Path) -> Place:
+    """A data directory on a host where the double of heasoftpy is installed."""
+    site, headas, caldb = (tmp_path / name for name in ("site", "headas", "caldb"))
+    site.mkdir()
+    (site / "heasoftpy").symlink_to(DOUBLE)
+    index = caldb / "data" / "xrism" / "xtend" / "caldb.indx"
+    index.parent.mkdir(parents=True)
+    index.write_text("CALDB of a double")
+    subprocess.run(
+        [sys.executable, "-m", "heasoftpy", str(headas)],
+        env={**os.environ, "PYTHONPATH": str(site)},
+        check=True,
+    )
+    return place.with_variables(
+        PYTHONPATH=str(site),
+        HEADAS=str(headas),
+        CALDB=str(caldb),
+        HEASOFT_DOUBLE_LOG=str(tmp_path / "tools.jsonl"),
+    )
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -14,7 +12,6 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"),
 ]
 
-DOUBLE = Path(__file__).resolve().parents[1] / "engines" / "doubles" / "heasoftpy"
 FAINT, SPLIT = "900004010", "900002010"
 STEPS = ("processing", "exposure", "regions", "extraction", "derived", "responses")
 TOOLS = {"xtdpipeline", "xaexpmap", "fimgbin", "coordpnt", "extractor", "ahbackscal", "lcmath", "ftgrouppha",
@@ -27,28 +24,6 @@ binnings = [4]
 bands = ["0.6-2"]
 """
 """One product of a kind is enough to see that tools keep apart."""
-
-
-@pytest.fixture
-def heasoft(place, tmp_path):
-    """A data directory on a host where the double is installed."""
-    site, headas, caldb = (tmp_path / name for name in ("site", "headas", "caldb"))
-    site.mkdir()
-    (site / "heasoftpy").symlink_to(DOUBLE)
-    index = caldb / "data" / "xrism" / "xtend" / "caldb.indx"
-    index.parent.mkdir(parents=True)
-    index.write_text("CALDB of a double")
-    subprocess.run(
-        [sys.executable, "-m", "heasoftpy", str(headas)],
-        env={**os.environ, "PYTHONPATH": str(site)},
-        check=True,
-    )
-    return place.with_variables(
-        PYTHONPATH=str(site),
-        HEADAS=str(headas),
-        CALDB=str(caldb),
-        HEASOFT_DOUBLE_LOG=str(tmp_path / "tools.jsonl"),
-    )
 
 
 def tools(place):

@@ -7,12 +7,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from flows import server as module
-from flows.server import Server, is_healthy, prefect_server, running
+from flows.server import Server, is_healthy, prefect_server, revive, running
 from tasks.core.errors import EnvironmentFault
 from tasks.core.settings import Settings
 
@@ -122,6 +124,44 @@ def test_a_stale_record_harms_nobody(settings):
         assert is_healthy(server)
     assert bystander.poll() is None
     bystander.communicate(b"\n")
+
+
+def test_one_that_dies_is_started_again_at_its_address_by_one_of_its_users(settings):
+    home = settings.prefect_home
+    with prefect_server(settings) as server:
+        revive(server, home)
+        assert running(home) == server, "it lives"
+        os.killpg(server.pid, signal.SIGKILL)
+        os.waitpid(server.pid, 0)
+        assert running(home) is None
+        with ThreadPoolExecutor() as users:
+            for ended in [users.submit(revive, server, home) for _ in range(3)]:
+                ended.result()
+        second = running(home)
+        assert second.api == server.api
+        assert (alive(server.pid), alive(second.pid)) == (False, True)
+        assert (home / "server.log").read_bytes().count(b"Check out the dashboard") == 2
+        # Whoever comes before anybody has noticed does the same.
+        os.killpg(second.pid, signal.SIGKILL)
+        os.waitpid(second.pid, 0)
+        with prefect_server(settings) as third:
+            assert third.api == server.api
+            assert third.pid not in (server.pid, second.pid)
+        assert running(home) == third
+    assert not alive(third.pid), "the last user stops it, whoever has started it"
+    assert running(home) is None
+
+
+def test_one_that_does_not_come_back(settings):
+    with prefect_server(settings) as server:
+        os.killpg(server.pid, signal.SIGKILL)
+        os.waitpid(server.pid, 0)
+        taken = "127.0.0.1", urlsplit(server.api).port
+        with socket.create_server(taken), pytest.raises(EnvironmentFault, match=r"server\.log"):
+            revive(server, settings.prefect_home)
+        assert running(settings.prefect_home) is None
+    revive(Server(server.api), settings.prefect_home)
+    assert running(settings.prefect_home) is None, "one that was given is not ours"
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"{}", b'{"api": 1, "pid": "x", "more": 2}'])

@@ -245,9 +245,10 @@ class TestSQLite:
 
 
 class TestPostgreSQL:
-    def test_an_unreachable_server_is_named_without_its_password(self):
+    @pytest.mark.parametrize("url", ["me:secret@127.0.0.1:1/x", "me@127.0.0.1:1/x?password=secret"])
+    def test_an_unreachable_server_is_named_without_its_password(self, url):
         with pytest.raises(EnvironmentFault) as caught:
-            Database.open("postgresql://me:secret@127.0.0.1:1/x")
+            Database.open(f"postgresql://{url}")
         assert "secret" not in str(caught.value)
         assert "\n" not in str(caught.value)
         assert "127.0.0.1" in str(caught.value)

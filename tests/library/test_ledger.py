@@ -245,6 +245,19 @@ def test_a_rebuild_of_a_new_ledger_forgets_nothing_and_names_what_is_damaged(
     assert dataset.manifest == fingerprint(published.model_dump(mode="json", by_alias=True))
 
 
+def test_a_rebuild_lets_nobody_speak_who_came_back_late(ledger, directory_store, attempt):
+    hour = timedelta(hours=1)
+    later = attempt(started=START + hour, ended=START + 2 * hour)
+    late = attempt(ended=START + 3 * hour, standing=failed("late"), datasets={"31100010": failed("late")})
+    for record in (later, late):
+        ledger.record_attempt(record)
+        write_attempt(directory_store, record)
+    before = ledger.datasets(), ledger.observations()
+    assert [item.dataclass for item in ledger.datasets()] == [DATACLASS]
+    ledger.rebuild(directory_store)
+    assert (ledger.datasets(), ledger.observations()) == before
+
+
 def test_a_rebuild_that_fails_leaves_the_ledger_as_it_was(ledger, directory_store, attempt):
     one = attempt()
     ledger.record_attempt(one)

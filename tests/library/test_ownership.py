@@ -1,7 +1,7 @@
 import pytest
 
 from tasks.core.errors import BadInput
-from tasks.library.ownership import claim_recipe
+from tasks.library.ownership import claim_recipe, require_owned
 from tasks.library.recipe import Recipe, Source
 
 
@@ -40,3 +40,11 @@ def test_a_store_of_nobody_knows_whom(directory_store, content):
     with pytest.raises(BadInput, match="nobody knows whose store"):
         claim_recipe(directory_store, Recipe())
     assert directory_store.read("recipe.json") == content
+
+
+def test_an_empty_place_is_no_store(store):
+    with pytest.raises(BadInput, match=r"no sweep has written .*: it is no store") as caught:
+        require_owned(store)
+    assert "recipe.json" not in str(caught.value)
+    claim_recipe(store, Recipe())
+    require_owned(store)

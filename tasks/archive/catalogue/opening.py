@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tasks.archive.catalogue.interface import Catalogue
 from tasks.core.errors import BadInput
+from tasks.core.words import without_password
 
 
 def open_catalogue(text: str) -> Catalogue:
@@ -22,6 +23,7 @@ def open_catalogue(text: str) -> Catalogue:
         return HeasarcCatalogue()
     from tasks.archive.catalogue.table import FORMATS, TableCatalogue
 
-    if Path(text).suffix.lower() not in FORMATS:
-        raise BadInput(f"the catalogue {text!r} is neither heasarc nor a table ({', '.join(FORMATS)})")
+    if "://" in text or Path(text).suffix.lower() not in FORMATS:
+        told = without_password(text)
+        raise BadInput(f"the catalogue {told!r} is neither heasarc nor a table ({', '.join(FORMATS)})")
     return TableCatalogue(Path(text))

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from tasks.archive.objects.interface import Archive
 from tasks.core.errors import BadInput
+from tasks.core.words import without_password
 
 __all__ = ["Archive", "open_archive"]
 
@@ -30,6 +31,9 @@ def open_archive(url: str) -> Archive:
         When the directory cannot be read.
     """
     scheme = _SCHEME.match(url)
+    if without_password(url) != url:
+        # Reports, logs and calls name the archive.
+        raise BadInput(f"the archive {without_password(url)} must be one that needs no password")
     match scheme and scheme[1].lower():
         case None:
             return _directory(Path(url))

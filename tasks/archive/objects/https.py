@@ -41,7 +41,10 @@ class WebArchive(Archive):
     def __init__(self, url: str, *, timeout: float = 30.0) -> None:
         parts = urlsplit(url)
         if not parts.hostname or parts.query or parts.fragment or parts.username:
-            raise BadInput(f"{url!r} is no plain web address: give https://host/path")
+            # The rest of it is not repeated: it may hold a key.
+            raise BadInput(
+                f"{parts.scheme}://{parts.hostname or ''}… is no plain web address: give https://host/path"
+            )
         self.root = url.rstrip("/") + "/"
         self._client = httpx.Client(
             timeout=httpx.Timeout(timeout, pool=None),

@@ -17,6 +17,7 @@ from tasks.archive.layout import ArchiveFile, listed, observation_path
 from tasks.archive.objects.interface import Archive, local_faults
 from tasks.core.errors import BadInput, EnvironmentFault, Permanent, Transient
 from tasks.core.identifiers import ObsID
+from tasks.core.words import without_password
 
 CONNECTIONS: Final = 16
 PART_SIZE: Final = 8 << 20
@@ -65,7 +66,9 @@ class S3Archive(Archive):
         try:
             self._client = self._fs.connect()
         except (BotoCoreError, ValueError) as exc:
-            raise EnvironmentFault(f"the S3 client cannot be set up for {url}: {exc}") from exc
+            raise EnvironmentFault(
+                without_password(f"the S3 client cannot be set up for {url}: {exc}")
+            ) from exc
 
     def list(self, obsid: ObsID) -> tuple[ArchiveFile, ...]:
         """All files of an observation, over all pages (see `Archive.list`)."""
@@ -138,4 +141,5 @@ def _translated(
     except FlexibleChecksumError as exc:
         raise Permanent(f"{what} does not have the checksum that S3 keeps of it: {exc}") from exc
     except (OSError, BotoCoreError, ClientError, ConnectionTrouble, ResponseParserError) as exc:
-        raise Transient(f"{what} could not be read: {exc or type(exc).__name__}") from exc
+        # The address of an endpoint may hold a password.
+        raise Transient(without_password(f"{what} could not be read: {exc or type(exc).__name__}")) from exc

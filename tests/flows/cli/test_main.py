@@ -14,8 +14,8 @@ COMMANDS = sorted(typer.main.get_command(app).commands)
 HEAVY = ("prefect", "astropy", "matplotlib", "numpy", "sqlalchemy", "httpx", "s3fs", "astroquery")
 
 
-def test_there_are_six_commands():
-    assert COMMANDS == ["demo-archive", "doctor", "extract", "show", "status", "sweep"]
+def test_these_are_the_commands():
+    assert COMMANDS == ["demo-archive", "doctor", "extract", "ledger", "show", "status", "sweep"]
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])

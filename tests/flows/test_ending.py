@@ -1,0 +1,132 @@
+"""How sweeps end when they are asked to: in time, with everything noted, and the next one goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"),
+]
+
+OBSID, CLASS = "900004010", "30000010"
+PROMISE = 30.0
+"""Seconds in which a sweep ends that is asked to."""
+
+OBSERVATION = f"""
+import asyncio
+from flows.observation import observation
+from tasks.core.identifiers import ObsID
+asyncio.run(observation(ObsID("{OBSID}"), return_state=True))
+"""
+
+
+@pytest.fixture
+def stall(place, wait) -> Callable[[str], int]:
+    """Has the child that does a function take for ever."""
+
+    def stalled(function: str) -> int | None:
+        for pid in place.children():
+            with suppress(OSError, ValueError):
+                call = json.loads(Path(f"/proc/{pid}/cwd/.call.json").read_bytes())
+                if (call.get("function") or "").endswith(f":{function}"):
+                    os.killpg(pid, signal.SIGSTOP)
+                    return pid
+        return None
+
+    return lambda function: wait(lambda: stalled(function), f"{function} is called")
+
+
+def check_end(place, prefect, *, done: bool) -> None:
+    """Nothing goes on, and everything that has begun says how it ended."""
+    assert place.processes() == {}
+    (attempt,) = place.attempts()
+    assert attempt["ended"] is not None
+    assert attempt["standing"]["reason"] == "it was interrupted"
+    place.check_store(leftovers=True)
+    assert bool(place.published()) == done
+    assert not any((place.folder / "scratch").glob("*/*")), "nobody needs what was half done"
+    of_ours = {"flow_runs": {"id": {"any_": runs_below(prefect, attempt["flow_run_id"])}}}
+    assert {run["state_type"] for run in prefect.ask("flow_runs", **of_ours)} <= {
+        "COMPLETED",
+        "CRASHED",
+        "CANCELLED",
+    }
+    assert {run["state_type"] for run in prefect.ask("task_runs", **of_ours)} <= {
+        "COMPLETED",
+        "CRASHED",
+        "CANCELLED",
+    }
+
+
+def runs_below(prefect, top: str) -> list[str]:
+    """A flow run with those that it has started, and with the sweep that has started it."""
+    found = [top]
+    for number in found:
+        of_run = {"flow_runs": {"parent_flow_run_id": {"any_": [number]}}}
+        found += [run["id"] for run in prefect.ask("flow_runs", **of_run)]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("number", "function", "done"),
+    [(signal.SIGHUP, "fetch_observation", False), (signal.SIGTERM, "extract", True)],
+    ids=["SIGHUP while it downloads", "SIGTERM while it extracts"],
+)
+def test_a_sweep_that_is_asked_to_end(place, prefect, stall, number, function, done):
+    """Even during a step that would take for ever."""
+    command = place.start(*place.words(OBSID))
+    stall(function)
+    command.send_signal(number)
+    out, err = command.communicate(timeout=PROMISE)
+    assert (command.returncode, out) == (130, ""), err
+    assert err.rstrip().endswith("what was finished is kept, the next sweep goes on")
+    assert "Traceback" not in err
+    check_end(place, prefect, done=done)
+    assert {
+        run["state_type"] for run in prefect.flow_runs("sweep") if run["state_type"] == "RUNNING"
+    } == set()
+
+    if number is signal.SIGTERM:
+        before = place.published()
+        swept = place.sweep(OBSID)
+        assert (swept.status, swept.states) == (0, {(OBSID, CLASS): "done"}), swept.err
+        assert before.items() <= place.published().items(), "what was finished is adopted"
+        place.check_store()
+
+
+def test_everybody_is_asked_at_once(place, prefect, stall):
+    """As systemd does: command, sweep and tools all hear of it."""
+    command = place.start(*place.words(OBSID))
+    stall("extract")
+    for pid in place.processes():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    out, err = command.communicate(timeout=PROMISE)
+    assert (command.returncode, out) == (130, ""), err
+    assert "Traceback" not in err
+    check_end(place, prefect, done=True)
+
+
+def test_an_observation_of_a_worker_that_is_asked_to_end(place, prefect, stall):
+    """Workers send SIGTERM to the process of a run that is cancelled, and when they end themselves."""
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", OBSERVATION],
+        env={**place.environment, "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"},
+        cwd=place.folder.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    stall("extract")
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=PROMISE)
+    assert process.returncode != 0, err
+    check_end(place, prefect, done=True)

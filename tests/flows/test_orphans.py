@@ -1,0 +1,111 @@
+"""What a sweep says of the flow runs whose process was killed before."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"),
+]
+
+FAINT, CLASS = "900004010", "30000010"
+UNFINISHED = {"RUNNING", "PENDING", "CANCELLING"}
+
+
+def test_the_next_sweep_says_that_a_killed_one_crashed(place, prefect, wait, finish):
+    # So long that nobody could wait until the lease has run out.
+    place = place.with_variables(XTENDFLOW_LEASE_SECONDS="600")
+    before = {run["id"] for run in prefect.ask("flow_runs")}
+    command = place.start(*place.words(FAINT))
+    wait(place.children, "work goes on")
+    (flow,) = (pid for pid, words in place.processes().items() if "flows.cli.run_sweep" in words)
+    os.kill(flow, signal.SIGKILL)
+    killed = finish(command)
+    assert (killed.status, killed.summary) == (3, None)
+    assert killed.err.endswith("xtendflow: the sweep was ended by SIGKILL; what was finished is kept\n")
+    wait(lambda: not place.processes(), "nothing outlives the command")
+    left = {run["id"]: run for run in prefect.ask("flow_runs") if run["id"] not in before}
+    running = {key for key, run in left.items() if run["state_type"] in UNFINISHED}
+    assert len(running) >= 3, "the sweep, its observation, and what that was at"
+    (attempt,) = place.attempts()
+    assert (attempt["ended"], attempt["standing"]["state"]) == (None, "running")
+
+    swept = place.sweep(FAINT)
+    assert swept.status == 0, swept.err
+    assert swept.states == {(FAINT, CLASS): "done"}
+    assert f"{len(running)} flow runs of processes that are gone are marked as crashed" in swept.err
+    after = {run["id"]: run for run in prefect.ask("flow_runs") if run["id"] not in before}
+    assert not [run["name"] for run in after.values() if run["state_type"] in UNFINISHED]
+    assert {key for key, run in after.items() if run["state_type"] == "CRASHED"} == running
+    told = f"the process {socket.gethostname()}:{flow} that ran it is gone"
+    assert {after[key]["state"]["message"] for key in running} == {told}
+    first, second = place.attempts()
+    assert first["id"] == attempt["id"]
+    assert first["ended"]
+    assert (first["standing"]["kind"], first["standing"]["reason"]) == (
+        "transient",
+        "its process was killed",
+    )
+    assert second["standing"]["state"] == "done"
+    assert "gone are marked" not in place.sweep(FAINT).err
+
+
+MANY = """
+import asyncio, json, sys
+from datetime import UTC, datetime
+from prefect import flow, task
+from prefect.client.orchestration import get_client
+from prefect.states import Completed, Pending, Running
+from flows.orphans import end_orphans
+from tasks.library.rows import SweepRow
+from tasks.library.site import this_site
+
+@flow
+def other(): ...
+
+@task
+def calling(): ...
+
+async def main():
+    site, gone = this_site(), sys.argv[1]
+    async with get_client() as client:
+        parent, bystander = [await client.create_flow_run(other, state=Running()) for _ in range(2)]
+        link = await client.create_task_run(calling, flow_run_id=parent.id, dynamic_key="0", state=Running())
+        below = {"parent_task_run_id": link.id}
+        ended = await client.create_flow_run(other, state=Completed(), **below)
+        many = [await client.create_flow_run(other, state=Pending(), **below) for _ in range(210)]
+        made = await client.create_deployment(await client.create_flow(other), "elsewhere")
+        far = await client.create_flow_run_from_deployment(made, state=Running(), **below)
+        site.ledger.record_sweep(
+            SweepRow("killed", datetime.now(UTC), None, "standard", {}, gone, str(parent.id))
+        )
+        await end_orphans(site)
+        runs = {"parent": [parent], "bystander": [bystander], "ended": [ended], "many": many, "far": [far]}
+        print(json.dumps({
+            name: sorted({(await client.read_flow_run(run.id)).state_name for run in each})
+            for name, each in runs.items()
+        }))
+
+asyncio.run(main())
+"""
+
+
+def test_only_what_went_on_in_the_process_crashed(place):
+    """More of it than the server tells at once, and among runs of others."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    gone = f"{socket.gethostname()}:{ended.pid}"
+    assert json.loads(place.python(MANY.replace("sys.argv[1]", repr(gone))).splitlines()[-1]) == {
+        "parent": ["Crashed"],
+        "many": ["Crashed"],
+        "ended": ["Completed"],
+        "bystander": ["Running"],
+        "far": ["Running"],
+    }
