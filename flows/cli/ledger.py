@@ -1,4 +1,4 @@
-"""`xtendflow ledger`: care of the ledger; `rebuild` makes it again from the store."""
+"""`xtendflow ledger`: `rebuild` makes it again from the store, `register` tells it what this host has."""
 
 import contextlib
 import json
@@ -19,11 +19,6 @@ _NAMED = 5
 """At most this many who work are named."""
 
 
-@app.callback()
-def _group() -> None:
-    """Have `rebuild` stay a word of its own, although it is the only one."""
-
-
 @app.command()
 def rebuild(store: StoreUrl = None, as_json: AsJson = False) -> None:
     """Make the ledger's datasets, products and attempts again from manifests and attempts in the store.
@@ -34,6 +29,26 @@ def rebuild(store: StoreUrl = None, as_json: AsJson = False) -> None:
     found = _rebuild(read_settings(store=store))
     typer.echo(json.dumps(asdict(found), indent=2)) if as_json else _show(found)
     raise typer.Exit(1 if found.damaged else 0)
+
+
+@app.command()
+def register(as_json: AsJson = False) -> None:
+    """Tell the ledger which engines this host has, and in which versions.
+
+    Every run does so, too. A worker's start script calls it, so that a scheduler without HEASoft knows of
+    the worker before it has run anything; it counts for 30 days.
+    """
+    from tasks.engines.choice import installed
+    from tasks.engines.choice import register as tell
+    from tasks.library.site import open_site
+
+    site = open_site(read_settings())
+    tell(site)
+    versions = {each.name: each.versions() for each in installed()}
+    if as_json:
+        typer.echo(json.dumps(versions, indent=2))
+    for name, found in {} if as_json else versions.items():
+        console().print(f"{site.host} has the engine {name}: " + ", ".join(map(" ".join, found.items())))
 
 
 def _rebuild(settings: Settings) -> "Rebuilt":

@@ -78,14 +78,14 @@ def engine(name: str) -> Engine:
     raise BadInput(f"there is no engine {name!r}: give {HEASoftEngine.name} or {NativeEngine.name}")
 
 
-def _installed() -> tuple[Engine, ...]:
+def installed() -> tuple[Engine, ...]:
     """The engines that this host has."""
     return (NativeEngine(), *([] if find_installation().lacking else [HEASoftEngine()]))
 
 
 def register(site: Site) -> None:
     """Tell the ledger which engines this host has, so that hosts without them know what is stale."""
-    for each in _installed():
+    for each in installed():
         try:
             site.ledger.register_versions(site.host, each.name, each.versions())
         except EnvironmentFault as exc:

@@ -178,3 +178,14 @@ def test_after_sweeps_with_faults(place, request, wait, backend):
         assert rows
     # The next sweep sees what it saw before: nothing that is done is run again.
     assert SPLIT not in place.sweep(*SOME, more=small).begun
+
+
+def test_a_host_tells_which_engines_it_has(xtendflow, here):
+    ended = xtendflow("ledger", "register")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith(f"{socket.gethostname()} has the engine native: ")
+    told = json.loads(xtendflow("ledger", "register", "--json").out)
+    assert told.keys() == {"native"}
+    with contextlib.closing(Ledger.open(url_of(here / "sweep-data"))) as ledger:
+        assert ledger.registered_versions("native") == (told["native"],)
+        assert ledger.registered_versions("heasoft") == ()

@@ -108,6 +108,7 @@ def test_a_server_that_comes_back(lonely, tmp_path, wait, finish, recorded, how)
         os.killpg(server.pid, signal.SIGKILL if how == "killed" else signal.SIGSTOP)
         wait(lambda: not place.children(), "a step ends meanwhile")
         if how == "killed":
+            os.waitpid(server.pid, 0)
             revive(server, settings.prefect_home)
         else:
             os.killpg(server.pid, signal.SIGCONT)
