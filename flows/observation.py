@@ -130,10 +130,11 @@ def overall(standings: Standings) -> Standing:
 
 
 async def _look_up(obsid: ObsID) -> Observation:
-    found = await discovery(Query(obsids=(obsid,)))
+    found: Any = (await discovery(Query(obsids=(obsid,)))).unwrap()
     if not found:
         raise BadInput(f"the catalogue has no observation {obsid}")
-    return found[0]
+    entry: Observation = found[0]
+    return entry
 
 
 def _as_state(standing: Standing) -> State[Any]:

@@ -12,6 +12,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
+from prefect.utilities.annotations import quote
 
 from flows.discovery import discovery
 from flows.dispatch import dispatched
@@ -70,7 +71,7 @@ async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), rules: Rules 
     register(site)
     chosen = settle(site, recipe)
     claim_recipe(site.store, chosen.recipe)
-    found = await discovery(query)
+    found: Any = (await discovery(query)).unwrap()
     planned = await asyncio.to_thread(plan, site, chosen, query, found, rules)
     remember(site, planned)
     _tell(planned)
@@ -156,7 +157,8 @@ def _summarise(site: Site, row: SweepRow, planned: Plan, endings: dict[ObsID, En
 
 def _as_state(summary: Summary) -> State[Any]:
     """The sweep's own end: failed as soon as anything is."""
-    failed, data = summary.of(DatasetState.FAILED), summary.model_dump(mode="json")
+    # Quoted, as Prefect would look into each of ten thousand results.
+    failed, data = summary.of(DatasetState.FAILED), quote(summary)
     if not failed:
         return Completed(message=f"{len(summary.results)} datasets, none failed", data=data)
     named = "; ".join(f"{item.obsid} {item.standing}: {item.standing.reason}" for item in failed[:10])

@@ -25,7 +25,10 @@ from flows.cli.supervising import INTERRUPTED, TELL_INTERRUPTED
 from tasks.core.errors import EnvironmentFault, XtendflowError
 from tasks.core.state import State
 from tasks.core.words import without_password
-from tasks.library.summary import Summary
+from tasks.library.summary import Result, Summary
+
+_ROWS = 200
+"""At most this many rows are printed."""
 
 
 def main() -> int:
@@ -72,6 +75,8 @@ def _tell_progress() -> None:
 
 
 async def _sweep(order: dict[str, Any]) -> Summary:
+    from prefect.utilities.annotations import quote
+
     from flows.sweep import sweep
     from tasks.archive.catalogue.interface import Query
     from tasks.archive.selection import Rules
@@ -83,9 +88,10 @@ async def _sweep(order: dict[str, Any]) -> Summary:
         value: Any = await state.aresult(raise_on_failure=False)
     if isinstance(value, XtendflowError):
         raise value
-    if not isinstance(value, dict):
+    if not isinstance(value, quote):
         raise EnvironmentFault(f"the sweep broke off: {value if value is not None else state.message}")
-    return Summary.model_validate(value)
+    summary: Summary = value.unwrap()
+    return summary
 
 
 @contextlib.contextmanager
@@ -104,19 +110,25 @@ def _server_failures() -> Iterator[None]:
 
 
 def show(summary: Summary, *, server_stays: bool) -> None:
-    """Print the summary: a row per dataset, the count of each state, and where to look."""
+    """Print the summary: a row per dataset, the count of each state, and where to look.
+
+    Of an archive only what was run, or is not done, is worth a row, and of that a screenful or two.
+    """
     from rich.markup import escape
     from rich.table import Table
 
     table = Table("ObsID", "class", "target", "state", "notes", box=None, pad_edge=False)
     colours = {State.DONE: "green", State.FAILED: "red", State.SKIPPED: "yellow"}
-    for item in summary.results:
+    shown = _worth_a_row(summary)
+    for item in shown:
         state = f"[{colours.get(item.standing.state, 'cyan')}]{item.standing}[/]"
         cautions = f"{len(item.cautions)} cautions" if item.cautions else ""
         notes = item.standing.reason or "; ".join(filter(None, (item.why, cautions)))
         table.add_row(item.obsid, item.dataclass or "–", escape(item.target), state, escape(notes))
     out = console()
     out.print(table)
+    if more := len(summary.results) - len(shown):
+        out.print(f"and {more} more, which the report lists")
     counts = Counter(str(item.standing) for item in summary.results)
     totals = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
     out.print(totals or "nothing found")
@@ -124,6 +136,14 @@ def show(summary: Summary, *, server_stays: bool) -> None:
     hint = "" if server_stays else " (stops now; --keep-server leaves it up)"
     address = without_password(os.environ["PREFECT_API_URL"]).removesuffix("/api")
     out.print(f"Prefect UI: {address}{hint}", soft_wrap=True)
+
+
+def _worth_a_row(summary: Summary) -> tuple[Result, ...]:
+    """The results to print: all of a few, else those that failed first, then the others that are news."""
+    if len(summary.results) <= _ROWS:
+        return summary.results
+    news = [item for item in summary.results if item.seconds or item.standing.state == State.FAILED]
+    return tuple(sorted(news, key=lambda item: item.standing.state != State.FAILED)[:_ROWS])
 
 
 def _address(store: str) -> str:

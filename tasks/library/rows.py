@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Self
 
 from sqlalchemy import Row
@@ -16,6 +17,12 @@ def standing(row: Row[Any]) -> Standing:
     """The standing in a row's three columns."""
     # Not validated again: 10,000 of them are read at the start of every sweep.
     return Standing.model_construct(state=State(row.state), kind=row.kind, reason=row.reason)
+
+
+@lru_cache
+def _caution(**fields: str) -> Caution:
+    """A caution; thousands of datasets share a few."""
+    return Caution.model_validate(fields)
 
 
 @dataclass(frozen=True)
@@ -136,7 +143,7 @@ class DatasetRow:
             manifest=row.manifest,
             recipe=row.recipe,
             engine=row.engine,
-            cautions=tuple(Caution(**item) for item in row.cautions),
+            cautions=tuple(_caution(**item) for item in row.cautions),
             updated=row.updated,
         )
 

@@ -16,5 +16,7 @@ def summary_key(sweep: str) -> str:
 def publish_summary(store: Store, summary: Summary) -> None:
     """Publish a sweep's summary and its page, which is also the newest."""
     store.replace(summary_key(summary.sweep), summary.model_dump_json(indent=1).encode())
-    store.replace(f"report/sweeps/{summary.sweep}.html", sweep_page(summary, prefix="../").encode())
-    store.replace(INDEX, sweep_page(summary).encode())
+    page = sweep_page(summary).encode()
+    # Side by side, so that one page serves as both.
+    store.replace(f"report/sweep-{summary.sweep}.html", page)
+    store.replace(INDEX, page)

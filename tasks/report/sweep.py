@@ -19,22 +19,12 @@ class _Section:
     results: tuple[Result, ...]
 
 
-def sweep_page(summary: Summary, *, prefix: str = "") -> str:
-    """The page of a sweep as HTML.
-
-    Parameters
-    ----------
-    summary : Summary
-        What the sweep found and did.
-    prefix : str
-        The relative way from the page to the report's root: empty for `index.html`, `../` for
-        `sweeps/{sweep}.html`.
-    """
+def sweep_page(summary: Summary) -> str:
+    """The page of a sweep as HTML; its place is the report's root."""
     sections = _sections(summary)
     return render(
         "sweep.html.j2",
         summary=summary,
-        prefix=prefix,
         sections=sections,
         figures=_figures(summary, sections),
         headline=_headline(summary),

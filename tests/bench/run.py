@@ -15,6 +15,7 @@ from pathlib import Path
 import cores
 import exposure
 import extraction
+import resweep
 from rows import Row, note, table, write_json
 
 TOPICS: dict[str, Callable[[Path], Iterator[Row]]] = {
@@ -22,6 +23,7 @@ TOPICS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "memory": extraction.memory,
     "exposure": exposure.rows,
     "cores": cores.rows,
+    "resweep": resweep.rows,
 }
 _ROOM_GB = 8
 

@@ -22,7 +22,7 @@ from tasks.core.identifiers import DataClass, ObsID
 OBSID, CLASS = ObsID("{OBSID}"), DataClass("{CLASS}")
 
 async def main():
-    found = await discovery(Query(target="SIM faint"))
+    found = (await discovery(Query(target="SIM faint"))).unwrap()
     early = await processing(OBSID, return_state=True)
     fetched = await download(OBSID)
     processed = await processing(OBSID)

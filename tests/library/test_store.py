@@ -72,6 +72,9 @@ def test_sizes_are_those_of_the_folder_and_not_of_its_neighbours(store):
     assert store.sizes("300049010") == {"300049010/a/x": 2}
     assert store.sizes("300049010/a") == {"300049010/a/x": 2}
     assert store.sizes("300049010/b") == {}
+    named = ["300049010/a/x", "300049010/a/x/below", "300049010/nothing"]
+    assert store.sizes_of(named) == {"300049010/a/x": 2}
+    assert store.sizes_of([]) == {}
     assert store.sizes() == {"300049010/a/x": 2, "3000490100/a/x": 3, "300049010x": 4}
 
 
