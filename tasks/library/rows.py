@@ -15,11 +15,16 @@ from tasks.xtend.cautions import Caution
 
 def standing(row: Row[Any]) -> Standing:
     """The standing in a row's three columns."""
-    # Not validated again: 10,000 of them are read at the start of every sweep.
-    return Standing.model_construct(state=State(row.state), kind=row.kind, reason=row.reason)
+    return _standing(row.state, row.kind, row.reason)
 
 
-@lru_cache
+@lru_cache(1024)
+def _standing(state: str, kind: str | None, reason: str | None) -> Standing:
+    """A standing; most of the ten thousand that every sweep reads are alike."""
+    return Standing(state=State(state), kind=kind, reason=reason)
+
+
+@lru_cache(1024)
 def _caution(**fields: str) -> Caution:
     """A caution; thousands of datasets share a few."""
     return Caution.model_validate(fields)

@@ -35,7 +35,8 @@ def _of(sighting: Sighting, ending: Ending | None, datasets: list[DatasetRow]) -
     standing, seconds = (ending.standing, ending.seconds) if ending else (sighting.standing, 0.0)
     given_up = standing.kind == GaveUp.kind
     for row in sorted(datasets, key=lambda row: row.dataclass):
-        yield Result(
+        # Not validated again: a sweep over a finished archive makes twenty thousand of them.
+        yield Result.model_construct(
             obsid=row.obsid,
             dataclass=row.dataclass,
             target=sighting.name,
