@@ -10,7 +10,7 @@ DEMO := $(DATA)/archive
 READERS := .venv-readers
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
-.PHONY: help sweep test test-system bench chaos lint compare readers lock clean
+.PHONY: help sweep test test-system bench chaos lint compare sherpa readers lock clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,12 @@ lint: $(READY)
 compare: $(READY)  ## Print how the native engine differs from the FTOOLS' reference products (REFERENCE="folder ...")
 	@$(BIN)/python tests/compare/run.py $(REFERENCE)
 
+sherpa: .venv/.sherpa  ## Add the engine of fits to the environment (built from source: g++, gfortran, flex, bison)
+
+.venv/.sherpa: requirements-sherpa.lock $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-sherpa.lock
+	@touch $@
+
 readers: $(READERS)/.ready  ## Install Sherpa and XGA apart, for the tests that load products with them
 
 $(READERS)/.ready: requirements-readers.lock
@@ -60,6 +66,8 @@ lock:  ## Renew the lock files from pyproject.toml (needs uv)
 		--python-version 3.11 --extra postgresql --group dev pyproject.toml -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-header \
 		--python-version 3.11 --group readers -o requirements-readers.lock
+	uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-header \
+		--python-version 3.11 --group sherpa --constraint requirements.lock -o requirements-sherpa.lock
 
 clean:  ## Remove the environment and everything that sweeps wrote
 	rm -rf .venv $(READERS) $(DATA)

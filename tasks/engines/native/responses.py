@@ -12,6 +12,7 @@ from tasks.core.errors import BadInput, Permanent
 from tasks.engines.native.files import column, read_hdus
 from tasks.xtend.channels import Channels
 from tasks.xtend.geometry import Floats
+from tasks.xtend.grouping import width_at_half_maximum
 
 _MATRICES: Final = ("MATRIX", "SPECRESP MATRIX")
 
@@ -84,7 +85,7 @@ def read_fwhm(path: Path) -> NDArray[np.int64]:
     ebounds = read_ebounds(path)
     table = _matrix(path)
     starts = column(table, "ENERG_LO", path).astype(float)
-    lengths = [_row_width(response) for response in _rows(table, path, ebounds)]
+    lengths = [width_at_half_maximum(response) for response in _rows(table, path, ebounds)]
     centre = (ebounds.low + ebounds.high) / 2
     row = np.clip(np.searchsorted(starts, centre, side="right") - 1, 0, len(lengths) - 1)
     return np.asarray(np.array(lengths, np.int64)[row])
@@ -118,18 +119,3 @@ def _rows(table: Any, path: Path, ebounds: EBounds) -> Iterator[Floats]:
             response[start : start + length] = values[taken : taken + length]
             taken += length
         yield response
-
-
-def _row_width(response: Floats) -> int:
-    """Channels between the first ones below half of the peak on its two sides.
-
-    Where one side is cut off by the end of the channels, twice the other.
-    """
-    peak = int(response.argmax())
-    low = response < response[peak] / 2
-    below, above = np.flatnonzero(low[:peak]), np.flatnonzero(low[peak:])
-    left = peak - int(below[-1]) if below.size else None
-    right = int(above[0]) if above.size else None
-    if left is None and right is None:
-        return int(response.size)
-    return max((left or right or 0) + (right or left or 0), 1)

@@ -1,21 +1,13 @@
-"""Grouping: laws, what stays in the file, and the groups of the real tools."""
+"""Grouped copies of spectra: what stays in the file, and the groups of the real tools."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tasks.core.errors import Permanent
-from tasks.engines.native.grouping import group_minimum, group_optimal, optimal_widths, write_grouped
-
-spectra = st.lists(st.integers(0, 30), min_size=1, max_size=120).map(np.array)
-
-
-def sums(counts, flags):
-    return np.add.reduceat(counts, np.flatnonzero(flags.grouping == 1))
+from tasks.engines.native.grouping import write_grouped
 
 
 def write_spectrum(path: Path, counts, **columns) -> Path:
@@ -33,50 +25,6 @@ def write_spectrum(path: Path, counts, **columns) -> Path:
     region = fits.BinTableHDU.from_columns([fits.Column("SHAPE", "16A", array=["CIRCLE"])], name="REG00101")
     fits.HDUList([wmap, table, gti, region]).writeto(path)
     return path
-
-
-@settings(deadline=None)
-@given(counts=spectra, minimum=st.integers(1, 80))
-def test_every_group_reaches_the_minimum_and_no_sooner(counts, minimum):
-    flags = group_minimum(counts, minimum)
-    good = flags.quality == 0
-    assert set(flags.grouping.tolist()) <= {1, -1}
-    assert flags.grouping[0] == 1
-    assert sums(counts, flags).sum() == counts.sum()
-    # The doubtful ones are a tail of single channels that together stay below the minimum.
-    assert (np.diff(good.astype(int)) <= 0).all()
-    assert (flags.grouping[~good] == 1).all()
-    assert (flags.quality[~good] == 2).all()
-    assert counts[~good].sum() < minimum
-    starts = np.flatnonzero((flags.grouping == 1) & good)
-    for start, stop in zip(starts, [*starts, int(good.sum())][1:], strict=True):
-        assert counts[start:stop].sum() >= minimum
-        assert counts[start : stop - 1].sum() < minimum
-
-
-def test_an_empty_tail_is_doubtful():
-    flags = group_minimum(np.array([0, 2, 1, 0, 0]), 1)
-    assert flags.grouping.tolist() == [1, -1, 1, 1, 1]
-    assert flags.quality.tolist() == [0, 0, 0, 2, 2]
-
-
-@settings(deadline=None)
-@given(counts=spectra, fwhm=st.integers(1, 20))
-def test_optimal_bins_are_never_wider_than_the_resolution(counts, fwhm):
-    resolution = np.full(counts.size, fwhm)
-    flags = group_optimal(counts, resolution)
-    widths = np.diff([*np.flatnonzero(flags.grouping == 1), counts.size])
-    assert sums(counts, flags).sum() == counts.sum()
-    assert widths.max() <= fwhm
-    assert (flags.quality == 0).all()
-    assert (optimal_widths(counts + 1000, resolution) <= optimal_widths(counts, resolution)).all()
-    assert (optimal_widths(counts * 0, resolution) == fwhm).all()
-
-
-def test_a_bin_does_not_reach_beyond_a_narrower_one():
-    fwhm = np.array([9, 9, 9, 2, 2, 2, 2, 2, 2, 9])
-    flags = group_optimal(np.zeros(10, int), fwhm)
-    assert np.flatnonzero(flags.grouping == 1).tolist() == [0, 5, 7, 9]
 
 
 def test_the_grouped_file_keeps_everything_else(tmp_path):

@@ -1,0 +1,1 @@
+"""Spectral models and fits of OGIP spectra."""
