@@ -16,6 +16,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled
 
 from flows.observation import HELD_ELSEWHERE
+from flows.orphans import begins_within, crash
 from tasks.archive.catalogue.interface import Observation
 from tasks.archive.selection import basis
 from tasks.core.errors import EnvironmentFault, SoftwareFault, Transient
@@ -36,9 +37,6 @@ DEPLOYMENTS = {DEFAULT_QUEUE: "observation/one", HEASOFT_QUEUE: "observation/one
 _POLL_SECONDS = 3.0
 _PATIENCE = timedelta(minutes=1)
 """After this time in a queue something is said about it."""
-
-_BEGINS_WITHIN = timedelta(hours=1)
-"""A worker that took a run and has not begun by then (an image is pulled, a host started) is gone."""
 
 _WHY_NOBODY = {
     WorkQueueStatus.NOT_READY: "no worker polls it: start one with prefect worker start --pool %s "
@@ -175,6 +173,7 @@ async def _end(client: PrefectClient, obsid: ObsID, run: FlowRun, sweep: str) ->
     while not (state := _state(run)).is_final():
         if not state.is_scheduled():
             if await asyncio.to_thread(_is_lost, this_site(), obsid, run):
+                await crash(client, [run.id], "the worker that took it is not heard of any more")
                 break
         elif not told and _age(state) > _PATIENCE:
             await _tell_who_is_missing(client, run, sweep)
@@ -203,7 +202,7 @@ def _is_lost(site: Site, obsid: ObsID, run: FlowRun) -> bool:
     with contextlib.suppress(EnvironmentFault):  # the ledger is asked again soon
         attempt = _attempt(site, obsid, run)
         if attempt is None:
-            return _age(_state(run)) > _BEGINS_WITHIN
+            return _age(_state(run)) > begins_within(site)
         if attempt.ended is None and attempt.host not in holders(site.ledger):
             # Between the two questions it may have ended in peace.
             again = _attempt(site, obsid, run)

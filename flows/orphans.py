@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterDeploymentId,
     FlowRunFilterId,
@@ -18,16 +21,28 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Crashed
 
+from tasks.library.attempts import Attempt
 from tasks.library.orphans import end_attempts, find_orphans
-from tasks.library.site import Site
+from tasks.library.site import Site, is_gone
 
 logger = logging.getLogger("xtendflow.sweep")
 
 _UNFINISHED = FlowRunFilterState(
     type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
 )
+_PROCESS = "process:"
 _AT_ONCE = 100
 """How many runs one question names."""
+
+
+def process_tag(holder: str) -> str:
+    """The tag of what a process (`host:pid`) runs."""
+    return f"{_PROCESS}{holder}"
+
+
+def begins_within(site: Site) -> timedelta:
+    """After this time a worker that took a run and has not begun (it pulls an image, say) is gone."""
+    return timedelta(seconds=5 * site.settings.lease_seconds)
 
 
 async def end_orphans(site: Site) -> None:
@@ -45,14 +60,52 @@ async def end_orphans(site: Site) -> None:
             # Children first: below a run that has crashed nobody looks again.
             runs = sorted(await _unfinished(client, some), key=lambda run: run.parent_task_run_id is None)
             for run in runs:
-                crashed += await _crash(client, [run.id], orphans.holders[str(run.id)])
+                crashed += await crash(client, [run.id], _gone(orphans.holders[str(run.id)]))
+        for run, why in (*await _of_dead_processes(client), *await _of_dead_workers(client, site)):
+            crashed += await crash(client, [run.id], why)
     # Last, as the next sweep finds by them what this one has not come to.
     await asyncio.to_thread(end_attempts, site, orphans.attempts)
     if crashed:
         logger.info("%d flow runs of processes that are gone are marked as crashed", crashed)
 
 
-async def _crash(client: PrefectClient, runs: list[UUID], holder: str) -> int:
+async def _of_dead_processes(client: PrefectClient) -> list[tuple[FlowRun, str]]:
+    """Runs tagged with a process of this host that is gone: it may have died before any record of it."""
+    runs = await _unfinished(client, FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(is_null_=True)))
+    tagged = (
+        (run, tag.removeprefix(_PROCESS)) for run in runs for tag in run.tags if tag.startswith(_PROCESS)
+    )
+    return [(run, _gone(holder)) for run, holder in tagged if is_gone(*holder.rpartition(":")[::2])]
+
+
+async def _of_dead_workers(client: PrefectClient, site: Site) -> list[tuple[FlowRun, str]]:
+    """Observations that a worker took and nobody does: long ago, and without an attempt that goes on."""
+    taken = await _unfinished(
+        client,
+        FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(is_null_=False)),
+        FlowFilter(name=FlowFilterName(any_=["observation"])),
+    )
+    latest = await asyncio.to_thread(site.ledger.attempts_of, [str(run.id) for run in taken])
+    return [
+        (run, "the worker that took it is not heard of any more")
+        for run in taken
+        if (moment := _last_heard(run, latest.get(str(run.id))))
+        and datetime.now(UTC) - moment > begins_within(site)
+    ]
+
+
+def _last_heard(run: FlowRun, attempt: Attempt | None) -> datetime | None:
+    """When a run gave its last sign of life; None while an attempt goes on, whose lease tells more."""
+    if attempt:
+        return attempt.ended
+    return run.state.timestamp if run.state else None
+
+
+def _gone(holder: str) -> str:
+    return f"the process {holder} that ran it is gone"
+
+
+async def crash(client: PrefectClient, runs: list[UUID], why: str) -> int:
     """Mark runs and those below them that went on in the same process; how many that were."""
     if not runs:
         return 0
@@ -62,19 +115,21 @@ async def _crash(client: PrefectClient, runs: list[UUID], holder: str) -> int:
         deployment_id=FlowRunFilterDeploymentId(is_null_=True),
     )
     children = [child.id for child in await _unfinished(client, below)]
-    marked = await _crash(client, children, holder)
-    state: Any = Crashed(message=f"the process {holder} that ran it is gone")
+    marked = await crash(client, children, why)
+    state: Any = Crashed(message=why)
     for run in runs:
         await client.set_flow_run_state(run, state, force=True)
     return marked + len(runs)
 
 
-async def _unfinished(client: PrefectClient, which: FlowRunFilter) -> list[FlowRun]:
+async def _unfinished(
+    client: PrefectClient, which: FlowRunFilter, of: FlowFilter | None = None
+) -> list[FlowRun]:
     """The runs that have not ended; the server gives them out in portions."""
     wanted = which.model_copy(update={"state": _UNFINISHED})
     found: list[FlowRun] = []
     while portion := await client.read_flow_runs(
-        flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, offset=len(found)
+        flow_run_filter=wanted, flow_filter=of, sort=FlowRunSort.ID_DESC, offset=len(found)
     ):
         found += portion
     return found

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from tasks.archive.catalogue.interface import Observation, Query
 from tasks.archive.listings import look
@@ -45,7 +46,7 @@ class Plan:
     listings: dict[ObsID, str]
     looked: datetime
 
-    @property
+    @cached_property
     def sightings(self) -> tuple[Sighting, ...]:
         """What the ledger keeps of everything that was found."""
         return tuple(item.sighting for item in (*self.selection.chosen, *self.selection.left))

@@ -86,13 +86,13 @@ async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), rules: Rules 
 
 def _begin(site: Site, recipe: Recipe) -> SweepRow:
     """Clear away what processes that are gone have left, and note that a sweep begins."""
-    site.clear_scratch()
-    site.end_leases()
-    evict(site)
     started = datetime.now(UTC)
     name = f"{started:%Y-%m-%dT%H-%M-%S}-{str(flow_run.id)[:8]}"
     row = SweepRow(name, started, None, recipe.name, {}, site.holder, str(flow_run.id))
     site.ledger.record_sweep(row)
+    site.clear_scratch()
+    site.end_leases()
+    evict(site)
     return row
 
 

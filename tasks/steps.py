@@ -8,7 +8,7 @@ from prefect import Task, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from tasks.core.errors import LeaseLost, Outcome, Skipped, Transient
+from tasks.core.errors import EnvironmentFault, LeaseLost, Outcome, Skipped, Transient
 from tasks.core.state import Standing
 from tasks.core.state import State as DatasetState
 from tasks.engines.step import make, progress
@@ -78,7 +78,7 @@ async def standing_of(state: State[Any]) -> Standing:
         return Standing(state=DatasetState.DONE)
     if isinstance(value, Outcome):
         return Standing.of(value)
-    if isinstance(value, LeaseLost):
+    if isinstance(value, LeaseLost | EnvironmentFault):
         return Standing.of(Transient(str(value)))
     why = f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else state.message
     return Standing(state=DatasetState.FAILED, kind="software", reason=why or f"the run ended {state.name}")

@@ -40,7 +40,7 @@ def main() -> int:
     _tell_progress()
     try:
         with like_ctrl_c():
-            summary = asyncio.run(_sweep(order))
+            return asyncio.run(_run(order))
     except XtendflowError as exc:
         typer.echo(f"xtendflow: {exc}", err=True)
         return exc.exit_status
@@ -48,6 +48,11 @@ def main() -> int:
     except (KeyboardInterrupt, asyncio.CancelledError, TerminationSignal):
         typer.echo(TELL_INTERRUPTED, err=True)
         return INTERRUPTED
+
+
+async def _run(order: dict[str, Any]) -> int:
+    """Sweep and tell the summary; it is not given back, as asyncio would put all of it into words."""
+    summary = await _sweep(order)
     if order["as_json"]:
         typer.echo(summary.model_dump_json(indent=2))
     else:
@@ -75,15 +80,19 @@ def _tell_progress() -> None:
 
 
 async def _sweep(order: dict[str, Any]) -> Summary:
+    from prefect import tags
     from prefect.utilities.annotations import quote
 
+    from flows.orphans import process_tag
     from flows.sweep import sweep
     from tasks.archive.catalogue.interface import Query
     from tasks.archive.selection import Rules
     from tasks.library.recipe import Recipe
+    from tasks.library.site import this_site
 
     query, recipe = Query.model_validate(order["query"]), Recipe.model_validate(order["recipe"])
-    with _server_failures():
+    # Should it be killed before it has noted anything, the next one sees by the tag that it is gone.
+    with _server_failures(), tags(process_tag(this_site().holder)):
         state = await sweep(query, recipe, Rules.model_validate(order["rules"]), return_state=True)
         value: Any = await state.aresult(raise_on_failure=False)
     if isinstance(value, XtendflowError):

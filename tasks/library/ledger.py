@@ -4,7 +4,7 @@ The store is the truth about datasets, products and attempts; `rebuild` makes th
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -75,6 +75,12 @@ class Ledger(Database):
             # One statement, as an attempt that ends now gives its lease back right afterwards.
             gone = select(table).where(table.c.ended.is_(None), ~own.where(live(connection)))
             return tuple(map(_attempt, connection.execute(gone)))
+
+    def attempts_of(self, flow_runs: Sequence[str]) -> dict[str, Attempt]:
+        """The latest attempt that each of some flow runs made."""
+        rows = self._all(schema.attempts, schema.attempts.c.flow_run_id.in_(flow_runs)) if flow_runs else []
+        found = sorted(map(_attempt, rows), key=lambda attempt: attempt.started)
+        return {attempt.flow_run_id: attempt for attempt in found if attempt.flow_run_id}
 
     def sweeps(self) -> tuple[SweepRow, ...]:
         """The sweeps, oldest first."""

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from tasks.core.errors import Failed, LeaseLost, Skipped, Transient
+from tasks.core.errors import EnvironmentFault, Failed, LeaseLost, Skipped, Transient
 from tasks.core.identifiers import DataClass
 from tasks.core.state import Standing, State
 from tasks.library.attempts import Attempt, write_attempt
@@ -99,7 +99,7 @@ class Attempting:
 def _standing_after(error: BaseException) -> Standing:
     if isinstance(error, Skipped | Failed):
         return Standing.of(error)
-    if isinstance(error, LeaseLost):
+    if isinstance(error, LeaseLost | EnvironmentFault):
         return Standing.of(Transient(str(error)))
     if isinstance(error, Exception):
         return Standing(state=State.FAILED, kind="software", reason=f"{type(error).__name__}: {error}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from figures import note
 from journal import Journal
 from killing import Killer
-from place import Command, Place
+from place import LEASE_SECONDS, Command, Place
 from recipes import Recipes
 from servers import POSTGRESQL, PostgreSQL
 from stage import OBSIDS, PATIENT, Stage, settle
@@ -43,8 +43,12 @@ def kills(stage: Stage) -> Iterator[str]:
             recipe = yield from _disturbed(stage, place, worker, database)
             worker.end()
             yield from settle(stage, place, recipe, *OBSIDS)
+            if _running(stage):
+                # What a worker took and never began counts as dead after five leases.
+                time.sleep(6 * LEASE_SECONDS)
+                yield from settle(stage, place, recipe, *OBSIDS)
         yield from journal.twice()
-        yield from _still_running(stage)
+        yield from (f"the flow run {name} is Running for ever on the server" for name in _running(stage))
     finally:
         if database is not None:
             database.stop()
@@ -97,9 +101,8 @@ def _trouble(stage: Stage, killer: Killer, command: Command, overtime: float) ->
             note(f"killed: {kind}")
 
 
-def _still_running(stage: Stage) -> Iterator[str]:
-    """Flow runs that the server takes for running though nobody runs them."""
-    runs = stage.prefect.ask(
-        "flow_runs/filter", flow_runs={"state": {"type": {"any_": ["RUNNING"]}}}, limit=200
-    )
-    yield from (f"the flow run {run['name']} is Running for ever on the server" for run in runs)
+def _running(stage: Stage) -> list[str]:
+    """Flow runs that the server takes for running though nobody runs them any more."""
+    states = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
+    runs = stage.prefect.ask("flow_runs/filter", flow_runs=states, limit=200)
+    return [run["name"] for run in runs]

@@ -87,6 +87,7 @@ class Server:
         self.runs = {}
         self.states = {}
         self.started = []
+        self.crashed = []
         self.queue = SimpleNamespace(name="default", status=WorkQueueStatus.NOT_READY)
 
     async def __aenter__(self):
@@ -130,9 +131,13 @@ def server(site, monkeypatch):
         ended = prefect_state(HELD_ELSEWHERE, message="new run")
         return known.plan(idempotency_key, prefect_state("Scheduled"), ended)
 
+    async def crash(client, runs, why):
+        known.crashed.append((runs, why))
+
     known.deployments = set(dispatch.DEPLOYMENTS.values())
     monkeypatch.setattr(dispatch, "get_client", lambda: known)
     monkeypatch.setattr(dispatch, "arun_deployment", start)
+    monkeypatch.setattr(dispatch, "crash", crash)
     return known
 
 
@@ -233,13 +238,14 @@ def test_a_run_whose_lease_nobody_keeps_is_neither_waited_for_nor_adopted(server
     standing = run(native)
     assert (str(standing), len(answers), server.started) == ("failed(transient)", 1, [])
     assert HOLDER in standing.reason
+    assert server.crashed == [([dead.id], "the worker that took it is not heard of any more")]
     server.read_flow_run = lambda number: Server.read_flow_run(server, number)
     assert run(native).reason == "new run"
 
 
 def test_a_worker_may_take_its_time_to_begin_but_not_for_ever(server, native):
     key = key_of(ENTRY, native, [])
-    server.plan(key, prefect_state("Pending", timestamp=NOW - timedelta(minutes=30)), ELSEWHERE)
+    server.plan(key, prefect_state("Pending", timestamp=NOW - timedelta(minutes=5)), ELSEWHERE)
     assert run(native).state == State.RUNNING
     assert server.started == []
     server.plan(key, prefect_state("Pending", timestamp=NOW - timedelta(hours=2)))

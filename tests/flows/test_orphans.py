@@ -59,19 +59,25 @@ def test_the_next_sweep_says_that_a_killed_one_crashed(place, prefect, wait, fin
 
 MANY = """
 import asyncio, json, sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from prefect import flow, task
 from prefect.client.orchestration import get_client
 from prefect.states import Completed, Pending, Running
-from flows.orphans import end_orphans
+from flows import orphans
+from flows.orphans import end_orphans, process_tag
 from tasks.library.rows import SweepRow
 from tasks.library.site import this_site
 
 @flow
 def other(): ...
 
+@flow(name="observation")
+def one(): ...
+
 @task
 def calling(): ...
+
+orphans.begins_within = lambda site: timedelta(seconds=PATIENCE)
 
 async def main():
     site, gone = this_site(), sys.argv[1]
@@ -86,8 +92,17 @@ async def main():
         site.ledger.record_sweep(
             SweepRow("killed", datetime.now(UTC), None, "standard", {}, gone, str(parent.id))
         )
+        early, alive = [
+            await client.create_flow_run(other, state=Running(), tags=[process_tag(holder)])
+            for holder in (gone, site.holder)
+        ]
+        made = await client.create_deployment(await client.create_flow(one), "taken")
+        taken = await client.create_flow_run_from_deployment(made, state=Pending())
         await end_orphans(site)
-        runs = {"parent": [parent], "bystander": [bystander], "ended": [ended], "many": many, "far": [far]}
+        runs = {
+            "early": [early], "alive": [alive], "taken": [taken], "parent": [parent],
+            "bystander": [bystander], "ended": [ended], "many": many, "far": [far],
+        }
         print(json.dumps({
             name: sorted({(await client.read_flow_run(run.id)).state_name for run in each})
             for name, each in runs.items()
@@ -97,15 +112,20 @@ asyncio.run(main())
 """
 
 
-def test_only_what_went_on_in_the_process_crashed(place):
+@pytest.mark.parametrize(("patience", "taken"), [(3600, "Pending"), (0, "Crashed")])
+def test_only_what_went_on_in_the_process_crashed(place, patience, taken):
     """More of it than the server tells at once, and among runs of others."""
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         pass
     gone = f"{socket.gethostname()}:{ended.pid}"
-    assert json.loads(place.python(MANY.replace("sys.argv[1]", repr(gone))).splitlines()[-1]) == {
+    script = MANY.replace("sys.argv[1]", repr(gone)).replace("PATIENCE", str(patience))
+    assert json.loads(place.python(script).splitlines()[-1]) == {
         "parent": ["Crashed"],
         "many": ["Crashed"],
+        "early": ["Crashed"],
         "ended": ["Completed"],
+        "alive": ["Running"],
         "bystander": ["Running"],
         "far": ["Running"],
+        "taken": [taken],
     }

@@ -1,4 +1,3 @@
-
 from tasks.report.sweep import sweep_page
 
 
