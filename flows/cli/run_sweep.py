@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ import typer
 
 from flows.cli.options import console
 from flows.cli.signals import like_ctrl_c
-from flows.cli.supervising import INTERRUPTED, TELL_INTERRUPTED
+from flows.cli.supervising import END_SECONDS, INTERRUPTED, TELL_INTERRUPTED
 from tasks.core.errors import EnvironmentFault, XtendflowError
 from tasks.core.state import State
 from tasks.core.words import without_password
@@ -66,6 +67,9 @@ def _end_with_parent() -> None:
     def watch() -> None:
         os.read(0, 1)
         os.kill(os.getpid(), signal.SIGINT)
+        # Nobody else ends it any more should it wait for a server that does not answer.
+        time.sleep(END_SECONDS)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
 

@@ -28,7 +28,7 @@ TELL_INTERRUPTED = "xtendflow: interrupted; what was finished is kept, the next 
 _LOOK_SECONDS = 5.0
 _AWAY_SECONDS = 120
 """Prefect's client asks for longer than this before it makes an error of it."""
-_END_SECONDS = 25
+END_SECONDS = 25
 """A flow that has not ended by then waits for a server that does not answer."""
 
 
@@ -94,7 +94,7 @@ class _Child:
     def interrupt(self, number: int = signal.SIGINT, frame: FrameType | None = None) -> None:
         """Ask it to end."""
         self._process.send_signal(signal.SIGINT)
-        self._end_by = min(self._end_by, time.monotonic() + _END_SECONDS)
+        self._end_by = min(self._end_by, time.monotonic() + END_SECONDS)
 
     def wait(self, look: Callable[[], None]) -> int:
         """Its exit status; look around every few seconds until it is asked to end."""

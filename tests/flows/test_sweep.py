@@ -123,7 +123,7 @@ def test_an_archive_with_faults(place, prefect):
     assert sum(file["needed"] for file in files) == 3
 
 
-def test_what_is_done_stays_done(lonely, recorded):
+def test_what_is_done_stays_done(lonely, recorded, wait):
     """With a server of its own, which is gone after each sweep: its records must be complete by then."""
     settings = Settings(data=lonely.folder)
     first = lonely.run("sweep", "--obsid", FULL)
@@ -154,6 +154,7 @@ def test_what_is_done_stays_done(lonely, recorded):
 
         # A product that is gone is made again, and nothing else is.
         before, numbers = lonely.calls(), lonely.inodes()
+        known = {run["id"] for run in prefect.task_runs()}
         gone = next(path for path in published if path.endswith("-back-spectrum.fits"))
         (lonely.folder / "store" / gone).unlink()
         healed = lonely.sweep(FULL)
@@ -163,6 +164,17 @@ def test_what_is_done_stays_done(lonely, recorded):
         assert {path for path, number in lonely.inodes().items() if number != numbers[path]} == {gone}
         assert after == {**published, gone: after[gone]}
         assert lonely.called_since(before) == {"fetch_observation", "extract", "make_page"}
+
+        def states() -> dict[str, str]:
+            return {
+                run["name"].partition(" ")[0]: run["state_name"]
+                for run in prefect.task_runs()
+                if run["id"] not in known and run["name"].endswith(CLASS)
+            }
+
+        expected = dict.fromkeys(STEPS[1:], "Cached") | dict.fromkeys(("extraction", "page"), "Completed")
+        wait(lambda: "Running" not in states().values(), "the server has taken in what it was told")
+        assert states() == expected
 
         # A ledger that is gone is made again of what is published.
         for file in lonely.folder.glob("ledger.sqlite*"):

@@ -33,7 +33,7 @@ def waiting(script: str) -> subprocess.Popen[bytes]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has much patience."""
-    for name, seconds in (("_LOOK_SECONDS", 0.3), ("_AWAY_SECONDS", 3), ("_END_SECONDS", 3)):
+    for name, seconds in (("_LOOK_SECONDS", 0.3), ("_AWAY_SECONDS", 3), ("END_SECONDS", 3)):
         monkeypatch.setattr(supervising, name, seconds)
 
 
