@@ -63,4 +63,7 @@ class Worker:
         if self._command:
             self._command.process.terminate()
             self._command.process.wait(60)
-        until(lambda: not self._place.processes(), "the worker's runs have ended", 120)
+        try:
+            until(lambda: not self._place.processes(), "the worker's runs have ended", 120)
+        except Hangs as exc:
+            raise Hangs(f"{exc}: {self._place.processes()}") from exc

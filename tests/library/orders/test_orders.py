@@ -54,6 +54,7 @@ CAUSES = {
     "engine": ({"engines": everywhere("other", {"native": "1"})}, ALL),
     "engine's version": ({"engines": everywhere("native", {"native": "2"})}, ALL),
     "another version": ({"engines": everywhere("native", {"native": "1", "CALDB": "20260101"})}, ALL),
+    "how often the archive is looked at": ({"recipe": {"archive": {"look_again_days": 1.0}}}, set()),
     "discovery's cautions": (
         {"cautions": ({"id": "a", "severity": "notice", "sentence": "b."},)},
         set(),
