@@ -19,6 +19,7 @@ class Figures:
     calls: int = 0
     again: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    forced: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
@@ -45,6 +46,7 @@ def table(figures: Figures, seed: int) -> str:
         ("calls of steps", str(figures.calls)),
         ("of these, done again", str(figures.again)),
     ]
+    rows += [("ended by force", command) for command in figures.forced]
     rows += [("left out", reason) for reason in figures.left_out]
     rows += [("violations", str(len(figures.violations) or "none"))]
     width = max(len(name) for name, _ in rows)

@@ -41,7 +41,7 @@ def kills(stage: Stage) -> Iterator[str]:
             worker.deploy()
             worker.start()
             recipe = yield from _disturbed(stage, place, worker, database)
-            worker.end()
+            stage.figures.forced += worker.end()
             yield from settle(stage, place, recipe, *OBSIDS)
             if _running(stage):
                 # What a worker took and never began counts as dead after five leases.

@@ -55,8 +55,15 @@ class Worker:
         """How the ordered runs stand."""
         return [self._prefect.get(f"flow_runs/{run}")["state_type"] for run in self._runs]
 
-    def end(self) -> None:
-        """Withdraw what has not begun, let what runs end by itself, and stop the worker."""
+    def end(self) -> tuple[str, ...]:
+        """Withdraw what has not begun, let what runs end by itself, and stop the worker.
+
+        Returns
+        -------
+        tuple of str
+            Commands of processes that did not end in two minutes, and were killed: one may be left of a
+            worker that was killed as it started it.
+        """
         for run in self._runs:
             if self._prefect.get(f"flow_runs/{run}")["state_type"] in ("SCHEDULED", "PENDING"):
                 self._prefect.ask(f"flow_runs/{run}/set_state", state={"type": "CANCELLED"}, force=True)
@@ -65,5 +72,9 @@ class Worker:
             self._command.process.wait(60)
         try:
             until(lambda: not self._place.processes(), "the worker's runs have ended", 120)
-        except Hangs as exc:
-            raise Hangs(f"{exc}: {self._place.processes()}") from exc
+        except Hangs:
+            left = tuple(self._place.processes().values())
+            self._place.kill_all()
+            until(lambda: not self._place.processes(), "killed processes are gone", 30)
+            return left
+        return ()
