@@ -173,7 +173,7 @@ async def _end(client: PrefectClient, obsid: ObsID, run: FlowRun, sweep: str) ->
     while not (state := _state(run)).is_final():
         if not state.is_scheduled():
             if await asyncio.to_thread(_is_lost, this_site(), obsid, run):
-                await crash(client, [run.id], "the worker that took it is not heard of any more")
+                await crash(client, run.id, "the worker that took it is not heard of any more")
                 break
         elif not told and _age(state) > _PATIENCE:
             await _tell_who_is_missing(client, run, sweep)

@@ -22,7 +22,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Crashed
 
 from tasks.library.attempts import Attempt
-from tasks.library.orphans import end_attempts, find_orphans
+from tasks.library.orphans import end_records, find_orphans
 from tasks.library.site import Site, is_gone
 
 logger = logging.getLogger("xtendflow.sweep")
@@ -31,8 +31,6 @@ _UNFINISHED = FlowRunFilterState(
     type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
 )
 _PROCESS = "process:"
-_AT_ONCE = 100
-"""How many runs one question names."""
 
 
 def process_tag(holder: str) -> str:
@@ -48,23 +46,18 @@ def begins_within(site: Site) -> timedelta:
 async def end_orphans(site: Site) -> None:
     """Say of sweeps and observations whose process is gone that they crashed, here and in the ledger.
 
-    Call it once `Site.end_leases` has ended the leases of dead processes. Runs that another Prefect server
-    has are left to a sweep that reports there.
+    Call it once `Site.end_leases` has ended the leases of dead processes. Of the runs that another Prefect
+    server has, a sweep that reports there finds those which are tagged with their process.
     """
     orphans = await asyncio.to_thread(find_orphans, site)
     crashed = 0
     async with get_client() as client:
-        ids = sorted(map(UUID, orphans.holders))
-        for start in range(0, len(ids), _AT_ONCE):
-            some = FlowRunFilter(id=FlowRunFilterId(any_=ids[start : start + _AT_ONCE]))
-            # Children first: below a run that has crashed nobody looks again.
-            runs = sorted(await _unfinished(client, some), key=lambda run: run.parent_task_run_id is None)
-            for run in runs:
-                crashed += await crash(client, [run.id], _gone(orphans.holders[str(run.id)]))
+        for run_id, holder in orphans.holders.items():
+            crashed += await crash(client, UUID(run_id), _gone(holder))
         for run, why in (*await _of_dead_processes(client), *await _of_dead_workers(client, site)):
-            crashed += await crash(client, [run.id], why)
+            crashed += await crash(client, run.id, why)
     # Last, as the next sweep finds by them what this one has not come to.
-    await asyncio.to_thread(end_attempts, site, orphans.attempts)
+    await asyncio.to_thread(end_records, site, orphans)
     if crashed:
         logger.info("%d flow runs of processes that are gone are marked as crashed", crashed)
 
@@ -105,21 +98,26 @@ def _gone(holder: str) -> str:
     return f"the process {holder} that ran it is gone"
 
 
-async def crash(client: PrefectClient, runs: list[UUID], why: str) -> int:
-    """Mark runs and those below them that went on in the same process; how many that were."""
-    if not runs:
-        return 0
-    below = FlowRunFilter(
-        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=runs),
-        # What a deployment started has a process of its own.
-        deployment_id=FlowRunFilterDeploymentId(is_null_=True),
-    )
-    children = [child.id for child in await _unfinished(client, below)]
-    marked = await crash(client, children, why)
+async def crash(client: PrefectClient, run: UUID, why: str) -> int:
+    """Mark a run and those below it that went on in the same process; how many that were.
+
+    Of a run that its worker saw die only those below may be left, of which nobody has told.
+    """
+    left = await _unfinished(client, FlowRunFilter(id=FlowRunFilterId(any_=[run])))
+    parents = [run]
+    while parents:
+        below = FlowRunFilter(
+            parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=parents),
+            # What a deployment started has a process of its own.
+            deployment_id=FlowRunFilterDeploymentId(is_null_=True),
+        )
+        children = await _unfinished(client, below)
+        left = [*children, *left]
+        parents = [child.id for child in children]
     state: Any = Crashed(message=why)
-    for run in runs:
-        await client.set_flow_run_state(run, state, force=True)
-    return marked + len(runs)
+    for one in left:
+        await client.set_flow_run_state(one.id, state, force=True)
+    return len(left)
 
 
 async def _unfinished(

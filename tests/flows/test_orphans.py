@@ -62,7 +62,7 @@ import asyncio, json, sys
 from datetime import UTC, datetime, timedelta
 from prefect import flow, task
 from prefect.client.orchestration import get_client
-from prefect.states import Completed, Pending, Running
+from prefect.states import Completed, Crashed, Pending, Running
 from flows import orphans
 from flows.orphans import end_orphans, process_tag
 from tasks.library.rows import SweepRow
@@ -92,6 +92,12 @@ async def main():
         site.ledger.record_sweep(
             SweepRow("killed", datetime.now(UTC), None, "standard", {}, gone, str(parent.id))
         )
+        told = await client.create_flow_run(other, state=Crashed())
+        link = await client.create_task_run(calling, flow_run_id=told.id, dynamic_key="0", state=Running())
+        silent = await client.create_flow_run(other, state=Running(), parent_task_run_id=link.id)
+        site.ledger.record_sweep(
+            SweepRow("told", datetime.now(UTC), None, "standard", {}, gone, str(told.id))
+        )
         early, alive = [
             await client.create_flow_run(other, state=Running(), tags=[process_tag(holder)])
             for holder in (gone, site.holder)
@@ -102,6 +108,7 @@ async def main():
         runs = {
             "early": [early], "alive": [alive], "taken": [taken], "parent": [parent],
             "bystander": [bystander], "ended": [ended], "many": many, "far": [far],
+            "silent": [silent],
         }
         print(json.dumps({
             name: sorted({(await client.read_flow_run(run.id)).state_name for run in each})
@@ -128,4 +135,5 @@ def test_only_what_went_on_in_the_process_crashed(place, patience, taken):
         "bystander": ["Running"],
         "far": ["Running"],
         "taken": [taken],
+        "silent": ["Crashed"],
     }

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import tomllib
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -182,14 +182,13 @@ def test_a_sweep_adopts_what_a_killed_one_left_with_workers(place, worker, prefe
     second = place.start(*place.words(), "--engine", "native")
     said(second, ALREADY)
     worker(place, "default")
-    held = set()
-    wait(lambda: hold(place, held) == len(TWO), "both are under way")
+    wait(lambda: hold(place) == len(TWO), "both are under way")
     kill_sweep(place)
     assert finish(second).status == 3
     # Now they go on.
     third = place.start(*place.words(), "--engine", "native")
     said(third, ALREADY)
-    for pid in held:
+    for pid in place.children():
         os.kill(pid, signal.SIGCONT)
     swept = finish(third)
     assert swept.status == 0
@@ -205,12 +204,14 @@ def kill_sweep(place):
     os.kill(pid, signal.SIGKILL)
 
 
-def hold(place, held):
+def hold(place):
     """Stop the calls that are under way, so that their observations do not end; how many they are."""
-    for pid in set(place.children()) - held:
-        os.kill(pid, signal.SIGSTOP)
-        held.add(pid)
-    return len(held)
+    children = place.children()
+    for pid in children:
+        # It may have ended since.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+    return len(children)
 
 
 def said(process, text):

@@ -15,7 +15,7 @@ from tasks.core.settings import Settings
 from tasks.core.state import Standing, State
 from tasks.library import leases
 from tasks.library.attempts import Attempt, read_attempt, write_attempt
-from tasks.library.orphans import Orphans, end_attempts, find_orphans
+from tasks.library.orphans import Orphans, end_records, find_orphans
 from tasks.library.rows import SweepRow
 from tasks.library.site import Site, open_site
 
@@ -83,14 +83,14 @@ def test_an_observation_that_another_one_holds_now(site, begin):
 def test_a_killed_attempt_has_failed(site, begin, dead):
     attempt = begin(dead, lease=False)
     assert site.ledger.observations()[OBSID].standing.state == State.RUNNING
-    end_attempts(site, find_orphans(site).attempts)
+    end_records(site, find_orphans(site))
     [ended] = site.ledger.attempts(OBSID)
     assert ended.ended > attempt.started
     assert (str(ended.standing), ended.standing.reason) == ("failed(transient)", "its process was killed")
     assert read_attempt(site.store, attempt.key) == ended
     row = site.ledger.observations()[OBSID]
     assert (row.standing, row.attempts) == (ended.standing, 1)
-    assert find_orphans(site) == Orphans((), {})
+    assert find_orphans(site) == Orphans((), (), {})
 
 
 def test_attempts_count_once(site, begin, dead):
@@ -98,9 +98,9 @@ def test_attempts_count_once(site, begin, dead):
     begin(dead, lease=False)
     begin(dead, lease=False, days=1)
     assert site.ledger.observations()[OBSID].attempts == 2
-    end_attempts(site, find_orphans(site).attempts)
+    end_records(site, find_orphans(site))
     begin(dead, lease=False, days=2)
-    end_attempts(site, find_orphans(site).attempts)
+    end_records(site, find_orphans(site))
     assert site.ledger.observations()[OBSID].attempts == 3
     assert len([key for key in site.store.sizes() if "/attempts/" in key]) == 3
 
@@ -112,13 +112,13 @@ def test_one_that_ends_late_says_nothing_about_a_newer_one(site, begin, dead):
         update={"ended": newer.started + timedelta(hours=1), "standing": Standing(state=State.DONE)}
     )
     site.ledger.record_attempt(done)
-    end_attempts(site, find_orphans(site).attempts)
+    end_records(site, find_orphans(site))
     assert site.ledger.observations()[OBSID].standing.state == State.DONE
 
 
 def test_a_clock_that_went_wrong(site, begin, dead):
     begin(dead, lease=False, days=3650)
-    end_attempts(site, find_orphans(site).attempts)
+    end_records(site, find_orphans(site))
     [ended] = site.ledger.attempts(OBSID)
     assert ended.ended == ended.started
 
@@ -132,4 +132,8 @@ def test_sweeps(site, dead):
         ("of-an-older-version", None, None),
     ):
         site.ledger.record_sweep(SweepRow(name, STARTED, ended, "standard", {}, holder, f"run-{name}"))
-    assert find_orphans(site) == Orphans((), {"run-killed": dead})
+    orphans = find_orphans(site)
+    assert orphans.holders == {"run-killed": dead}
+    end_records(site, orphans)
+    assert {sweep.id for sweep in site.ledger.sweeps() if sweep.ended} == {"ended", "killed"}
+    assert find_orphans(site) == Orphans((), (), {})
