@@ -22,6 +22,7 @@ class Step(StrEnum):
     EXTRACTION = "extraction"
     DERIVED = "derived"
     RESPONSES = "responses"
+    FIT = "fit"
 
 
 class Kind(StrEnum):
@@ -41,6 +42,8 @@ class Kind(StrEnum):
     RMF = "rmf"
     ARF = "arf"
     RAYTRACE = "raytraced-events"
+    LOADER = "loader-script"
+    FIT = "fit"
 
 
 class Role(StrEnum):

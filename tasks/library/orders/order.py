@@ -17,6 +17,7 @@ STEP_VERSIONS = {
     Step.EXTRACTION: 1,
     Step.DERIVED: 1,
     Step.RESPONSES: 1,
+    Step.FIT: 1,
 }
 """Raised by hand whenever a step's results change: everything it made is then stale."""
 
