@@ -238,7 +238,7 @@ def test_a_run_whose_lease_nobody_keeps_is_neither_waited_for_nor_adopted(server
     standing = run(native)
     assert (str(standing), len(answers), server.started) == ("failed(transient)", 1, [])
     assert HOLDER in standing.reason
-    assert server.crashed == [([dead.id], "the worker that took it is not heard of any more")]
+    assert server.crashed == [(dead.id, "the worker that took it is not heard of any more")]
     server.read_flow_run = lambda number: Server.read_flow_run(server, number)
     assert run(native).reason == "new run"
 
