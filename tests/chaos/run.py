@@ -21,6 +21,7 @@ from archives import archives, bucket_store, in_short
 from crowds import crowds
 from disks import disks
 from figures import Figures, note, table
+from hanging import hanging
 from kills import kills
 from outage import outage
 from place import Hangs
@@ -39,6 +40,7 @@ LONG: dict[str, tuple[float, Phase]] = {
     "crowds": (2, crowds),
     "outage": (1, outage),
     "poison": (1, poison),
+    "hanging": (1, hanging),
 }
 """Each with its share of the time; those after the archives take what they need."""
 SHORT: dict[str, tuple[float, Phase]] = {"kills": (4, kills), "archives": (1, in_short)}
