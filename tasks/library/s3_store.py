@@ -157,6 +157,8 @@ class S3Store:
             self._opened = S3FileSystem(
                 skip_instance_cache=True, use_listings_cache=False, config_kwargs=retries
             )
+            # Each of its own tries would be one of four tries below.
+            self._opened.retries = 1
         return self._opened
 
     def _path(self, key: str) -> str:
