@@ -63,7 +63,7 @@ $(READERS)/.ready: requirements-readers.lock
 # Extras are kept: pip before 23.3 takes the newest of a package that another wants with an extra, pinned or not.
 lock:  ## Renew the lock files from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-header \
-		--python-version 3.11 --extra postgresql --group dev pyproject.toml -o requirements.lock
+		--python-version 3.11 --extra postgresql --extra redis --group dev pyproject.toml -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-header \
 		--python-version 3.11 --group readers -o requirements-readers.lock
 	uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-header \
