@@ -24,7 +24,8 @@ $(READY): requirements.lock pyproject.toml
 
 sweep: $(READY)  ## Sweep the embedded archive on a local Prefect server (KEEP=1 leaves the server up)
 	@$(BIN)/xtendflow demo-archive $(DEMO)
-	@$(BIN)/xtendflow sweep --archive $(DEMO) --catalogue $(DEMO)/xrismmastr.ecsv $(if $(KEEP),--keep-server)
+	@$(BIN)/xtendflow sweep --archive $(DEMO) --catalogue $(DEMO)/xrismmastr.ecsv \
+		--recipe $(DEMO)/demo.toml $(if $(KEEP),--keep-server)
 
 test: lint  ## Check style, types and behaviour, offline
 	$(BIN)/pytest -n $(WORKERS) -m "not system"

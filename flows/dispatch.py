@@ -162,8 +162,7 @@ async def _start(client: PrefectClient, entry: Observation, chosen: Chosen, swee
         )
     except ObjectNotFound as exc:
         raise EnvironmentFault(
-            f"the Prefect server has no deployment {deployment}: "
-            "prefect deploy --prefect-file deployments/prefect.yaml --all makes it"
+            f"the Prefect server has no deployment {deployment}: xtendflow deploy --pool NAME makes it"
         ) from exc
 
 

@@ -19,6 +19,7 @@ from tasks.archive.selection import (
 )
 from tasks.core.identifiers import ObsID
 from tasks.engines.choice import Chosen, choose
+from tasks.engines.fitters import REGISTERED
 from tasks.library.inventory import damaged
 from tasks.library.recipe import Recipe
 from tasks.library.rows import Sighting
@@ -54,7 +55,8 @@ class Plan:
 
 def settle(site: Site, recipe: Recipe) -> Chosen:
     """Settle the engine of each step by what any host has; everything a sweep starts is frozen to it."""
-    return choose(recipe, site.ledger.registered_versions("heasoft"))
+    known = site.ledger.registered_versions
+    return choose(recipe, known("heasoft"), known(REGISTERED))
 
 
 def plan(site: Site, chosen: Chosen, query: Query, found: Iterable[Observation], rules: Rules) -> Plan:
@@ -84,7 +86,8 @@ def plan(site: Site, chosen: Chosen, query: Query, found: Iterable[Observation],
     )
     after = timedelta() if rules.verify else timedelta(days=chosen.recipe.archive.look_again_days)
     old = due(selection, known, query.obsids, now, after)
-    listings = look(site.settings.archive_url, old, pipeline=chosen.reprocesses) if old else {}
+    wanted = {"pipeline": chosen.reprocesses, "rmf": chosen.takes_rmf}
+    listings = look(site.settings.archive_url, old, **wanted) if old else {}
     selection = narrowed(with_listings(selection, known, listings), rules, known)
     # A listing that has changed is noted by the attempt that takes it into account.
     same = {obsid: found for obsid, found in listings.items() if not has_changed(known[obsid], found)}

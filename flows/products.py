@@ -7,7 +7,7 @@ from tasks.engines.datasets import downloaded_dataset
 from tasks.library.claim import claim
 from tasks.library.recipe import Recipe
 from tasks.library.site import this_site
-from tasks.products import derived, exposure, extraction, regions, responses
+from tasks.products import derived, exposure, extraction, fit, regions, responses
 from tasks.steps import do, relay
 from tasks.xtend.cautions import Caution
 
@@ -16,7 +16,7 @@ from tasks.xtend.cautions import Caution
 async def products(
     obsid: ObsID, dataclass: DataClass, recipe: Recipe = Recipe(), cautions: tuple[Caution, ...] = ()
 ) -> None:
-    """Make exposure maps, regions, images, light curves, spectra, what derives from them, and responses.
+    """Make exposure maps, regions, images, light curves, spectra, what derives from them, responses and fits.
 
     Parameters
     ----------
@@ -29,5 +29,5 @@ async def products(
     """
     async with claim(this_site(), obsid) as held:
         dataset = downloaded_dataset(held.site, obsid, dataclass, recipe, cautions)
-        for step in (exposure, regions, extraction, derived, responses):
+        for step in (exposure, regions, extraction, derived, responses, fit):
             await relay(await do(step, dataset))

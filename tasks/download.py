@@ -22,5 +22,11 @@ async def fetch_files(obsid: ObsID, recipe: Recipe) -> Any:
     async with claim(this_site(), obsid) as held:
         held.tries += 1
         return await unless_skipped(
-            fetch(held.site, obsid, pipeline=chosen.reprocesses, on_listing=held.note_listing)
+            fetch(
+                held.site,
+                obsid,
+                pipeline=chosen.reprocesses,
+                rmf=chosen.takes_rmf,
+                on_listing=held.note_listing,
+            )
         )

@@ -23,6 +23,7 @@ def demo_archive(
     """
     from tasks.archive.simulated.archive import make_archive, summary
     from tasks.archive.simulated.catalogue import CATALOGUE_NAME
+    from tasks.archive.simulated.recipe import FITTED, RECIPE
 
     settings = read_settings()
     if not as_json:
@@ -37,4 +38,7 @@ def demo_archive(
     place = directory.absolute()
     typer.echo(f"\nThe simulated archive lies in {place}. To sweep it:")
     catalogue = shlex.quote(str(place / CATALOGUE_NAME))
-    typer.echo(f"  xtendflow sweep --archive {shlex.quote(str(place))} --catalogue {catalogue}")
+    sweep = f"xtendflow sweep --archive {shlex.quote(str(place))} --catalogue {catalogue}"
+    typer.echo(f"  {sweep}")
+    typer.echo("To fit a spectrum with it (truth.json in there tells what should come out):")
+    typer.echo(f"  {sweep} --obsid {FITTED} --recipe {shlex.quote(str(place / RECIPE))}")

@@ -63,7 +63,7 @@ def doctor(
     Ends with status 3 when something that every sweep needs is broken.
     """
     settings = read_settings()
-    findings = [_python(), *_heasoft(), _prefect_server(settings), _disk(settings), _store(settings)]
+    findings = [_python(), *_heasoft(), _fits(), _prefect_server(settings), _disk(settings), _store(settings)]
     findings += [_ledger(settings), _queue(settings), _sources(settings)]
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
@@ -162,6 +162,22 @@ def _caldb(found: "Installation") -> Finding:
         return Finding("CALDB", verdict, str(exc), "Set CALDB to a copy that holds XRISM's Xtend data.")
     told = version_there if found.caldb in version_there else f"{version_there} at {found.caldb}"
     return Finding("CALDB", Verdict.GOOD, told)
+
+
+def _fits() -> Finding:
+    from tasks.engines.fitters import fitters
+
+    found = " and ".join(
+        f"{name} {version}" for name, version in fitters().items() if name != "periodictable"
+    )
+    if found:
+        return Finding("Fits", Verdict.GOOD, found)
+    return Finding(
+        "Fits",
+        Verdict.ABSENT,
+        "neither Sherpa nor PyXspec: no fit can be made",
+        "pip install 'xtendflow[sherpa]', or make sherpa; PyXspec comes with HEASoft built with XSPEC.",
+    )
 
 
 def _queue(settings: Settings) -> Finding:

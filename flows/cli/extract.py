@@ -81,10 +81,14 @@ Backscal = Annotated[
         "pixels (exposure where there is a map)."
     ),
 ]
-Group = Annotated[str | None, typer.Option(metavar="min:N|opt", help="Group the source spectrum as well.")]
+Group = Annotated[
+    str | None, typer.Option(metavar="min:N|opt|optmin:N|bmin:N", help="Group the source spectrum as well.")
+]
 Rmf = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Response: for --group opt, and --bands of other instruments."),
+    typer.Option(
+        metavar="FILE", help="Response: for --group opt and optmin, and --bands of other instruments."
+    ),
 ]
 
 
@@ -122,8 +126,9 @@ def extract(
     """
     from tasks.core.identifiers import Band
     from tasks.engines.native.extract_any import extract_order
-    from tasks.engines.native.extract_order import Grouping, Order
+    from tasks.engines.native.extract_order import Order
     from tasks.xtend.channels import Channels
+    from tasks.xtend.grouping import GroupingRule
 
     order = Order(
         events=tuple(events),
@@ -143,7 +148,7 @@ def extract(
         keep_calibration=keep_calibration_sources,
         backscal=backscal,
         net_errors=net_errors,
-        grouping=Grouping.parse(group) if group is not None else None,
+        grouping=GroupingRule.parse(group) if group is not None else None,
         rmf=rmf,
     )
     with like_ctrl_c():

@@ -1,7 +1,8 @@
 """`xtendflow fit`: a model fitted to any OGIP spectrum."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -10,7 +11,9 @@ from flows.cli.signals import like_ctrl_c
 from tasks.core.errors import BadInput, Permanent
 
 if TYPE_CHECKING:
-    from tasks.fitting.results import FitResult
+    from tasks.library.spectral.result import FitResult
+
+Value = TypeVar("Value")
 
 SpectrumFile = Annotated[
     Path, typer.Argument(metavar="SPECTRUM", help="OGIP spectrum (PHA file, type I) of any X-ray instrument.")
@@ -38,6 +41,10 @@ Freeze = Annotated[
         metavar="NAME=VALUE", help="Keep a parameter at a value, such as phabs.nH=0.07. May be repeated."
     ),
 ]
+Bounds = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=LOW:HIGH", help="Let a free parameter lie within bounds. May be repeated."),
+]
 Start = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="Let a free parameter start from a value. May be repeated."),
@@ -47,7 +54,12 @@ StatisticName = Annotated[
     typer.Option("--statistic", help="wstat with a background and cstat without one, when left out."),
 ]
 Group = Annotated[
-    str | None, typer.Option(metavar="min:N|opt", help="Group anew; else as GROUPING in the file says.")
+    str | None,
+    typer.Option(
+        metavar="min:N|opt|optmin:N|bmin:N",
+        help="Group anew: by counts of the source (min) or of the background (bmin), optimally, or both at "
+        "once; else as GROUPING in the file says.",
+    ),
 ]
 AbundanceTable = Annotated[
     Literal["angr", "aspl", "wilm"], typer.Option("--abundances", help="Of the gas that phabs stands for.")
@@ -62,6 +74,7 @@ def fit(
     arf: ArfFile = None,
     freeze: Freeze = None,
     start: Start = None,
+    bounds: Bounds = None,
     band: BandText = "0.5-10",
     statistic: StatisticName = None,
     group: Group = None,
@@ -79,42 +92,55 @@ def fit(
     """
     from tasks.core.identifiers import Band
     from tasks.fitting.fit import fit as fit_files
-    from tasks.fitting.inputs import parse_grouping, read_files
-    from tasks.fitting.model import Model
+    from tasks.fitting.inputs import read_files
+    from tasks.library.spectral.model import Model
+    from tasks.xtend.grouping import GroupingRule
 
     meant = Model.build(
         model,
-        frozen=_values(freeze, "--freeze"),
-        start=_values(start, "--start"),
+        frozen=_values(freeze, "--freeze", _number, "phabs.nH=0.07"),
+        start=_values(start, "--start", _number, "phabs.nH=0.07"),
+        bounds=_values(bounds, "--bounds", _pair, "powerlaw.PhoIndex=1:3"),
         abundances=abundances,
     )
     selected = Band.parse(band)
-    grouping = parse_grouping(group) if group is not None else None
+    grouping = GroupingRule.parse(group) if group is not None else None
     with like_ctrl_c():
         files = read_files(spectrum, background=background, rmf=rmf, arf=arf)
         result = fit_files(files, meant, selected, statistic=statistic, group=grouping)
     for found in result.cautions:
         typer.echo(f"{found.severity}: {found.sentence}", err=True)
     if as_json:
-        typer.echo(result.model_dump_json(indent=1, exclude={"curve"}))
+        typer.echo(result.model_dump_json(indent=1, exclude={"curve", "grouping"}))
     else:
         _show(result)
     if not result.converged:
         raise Permanent(f"the fit of {spectrum.name} did not converge")
 
 
-def _values(texts: list[str] | None, option: str) -> dict[str, float]:
+def _values(
+    texts: list[str] | None, option: str, read: Callable[[str], Value], example: str
+) -> dict[str, Value]:
     """Values by name from NAME=VALUE, each name once."""
-    values: dict[str, float] = {}
+    values: dict[str, Value] = {}
     for text in texts or ():
-        name, _, number = text.partition("=")
+        name, _, given = text.partition("=")
         try:
-            value = float(number)
+            value = read(given)
         except ValueError as exc:
-            raise BadInput(f"{option} {text}: give NAME=VALUE, such as phabs.nH=0.07") from exc
+            raise BadInput(f"{option} {text} cannot be read: write it as {example}") from exc
         if values.setdefault(name.strip(), value) != value:
             raise BadInput(f"{option} gives {name.strip()} twice")
     return values
+
+
+def _number(text: str) -> float:
+    return float(text)
+
+
+def _pair(text: str) -> tuple[float, float]:
+    low, high = text.split(":")
+    return float(low), float(high)
 
 
 def _show(result: "FitResult") -> None:

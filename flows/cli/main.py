@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from flows.cli.demo_archive import demo_archive
+from flows.cli.deploy import deploy
 from flows.cli.doctor import doctor
 from flows.cli.extract import extract
 from flows.cli.fit import fit
@@ -21,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Sweeps the public XRISM-Xtend archive into analysis-ready products.",
 )
-for command in (sweep, status, show, extract, fit, doctor, demo_archive):
+for command in (sweep, status, show, extract, fit, doctor, deploy, demo_archive):
     app.command(command.__name__.replace("_", "-"))(command)
 app.add_typer(ledger, name="ledger")
 

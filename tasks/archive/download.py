@@ -80,7 +80,9 @@ def download(
     return tuple(InputFile(name=file.name, size=file.size, sha256=known[file.name]) for file in files)
 
 
-def fetch_observation(archive: str, obsid: str, directory: str, pipeline: bool = False) -> Report:
+def fetch_observation(
+    archive: str, obsid: str, directory: str, pipeline: bool = False, rmf: bool = False
+) -> Report:
     """List an observation, choose what the engines need, and download it: one call of the runner.
 
     The listing's hash is left in the file `LISTING` of the working directory.
@@ -94,6 +96,8 @@ def fetch_observation(archive: str, obsid: str, directory: str, pipeline: bool =
         The observation's local folder.
     pipeline : bool
         Whether the observation will be reprocessed, so that xtdpipeline's inputs are needed as well.
+    rmf : bool
+        Whether the archive's own response is needed, since none is made.
 
     Returns
     -------
@@ -111,8 +115,10 @@ def fetch_observation(archive: str, obsid: str, directory: str, pipeline: bool =
     with open_archive(archive) as opened:
         listing = _retried(lambda: opened.list(observation), DELAYS)
         # Before anything can go wrong: a failure, too, belongs to what the archive had.
-        Path(LISTING).write_text(listing_hash(observation, listing, pipeline=pipeline), encoding="ascii")
-        found = datasets(observation, listing, pipeline=pipeline)
+        Path(LISTING).write_text(
+            listing_hash(observation, listing, pipeline=pipeline, rmf=rmf), encoding="ascii"
+        )
+        found = datasets(observation, listing, pipeline=pipeline, rmf=rmf)
         copies = download(opened, observation, needed(found), Path(directory), on_progress=tell_progress)
     return Report(facts={"datasets": _inputs(found, copies), "bytes": sum(copy.size for copy in copies)})
 
@@ -124,6 +130,7 @@ def _inputs(found: Mapping[DataClass, DatasetFiles], copies: Iterable[InputFile]
             events=tuple(file.name for file in dataset.events),
             bad_pixels=dataset.bad_pixels and dataset.bad_pixels.name,
             ehk=dataset.ehk and dataset.ehk.name,
+            rmf=dataset.rmf and dataset.rmf.name,
             inputs=tuple(by_name[file.name] for file in dataset.files),
         ).model_dump(mode="json")
         for dataclass, dataset in found.items()

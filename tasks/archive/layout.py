@@ -5,6 +5,7 @@ The tree and the grammar of names are those of the XRISM archive at HEASARC (XRI
     3/300049010/auxil/xa300049010.ehk.gz
                 xtend/event_uf/xa300049010xtd_p030000010.bimg.gz
                 xtend/event_cl/xa300049010xtd_p030000010_cl.evt.gz
+                xtend/products/xa300049010xtd_src.rmf.gz
 """
 
 import logging
@@ -18,6 +19,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from tasks.core.errors import NoData, Proprietary
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.library.pipeline_files import place_of
+from tasks.xtend.data_class import class_in
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ _EVENTS = re.compile(
     r"xa(?P<obsid>[0-9]{9})xtd_(?P<letter>[psa])(?P<split>[0-9]|[1-9][0-9])(?P<dataclass>[0-9a-f]{8})"
     r"_(?P<level>uf|cl)\.evt(?P<gzipped>\.gz)?(?P<encrypted>\.gpg)?"
 )
+_RMF = re.compile(r"xtend/products/xa(?P<obsid>[0-9]{9})xtd[A-Za-z0-9_]*\.rmf(?:\.gz)?")
 _BAD_PIXELS = re.compile(
     r"xtend/event_uf/xa(?P<obsid>[0-9]{9})xtd_p(?P<split>[0-9]|[1-9][0-9])(?P<dataclass>[0-9a-f]{8})"
     r"\.bimg(?:\.gz)?"
@@ -130,6 +133,8 @@ class DatasetFiles(BaseModel):
         Bad-pixel image (DET) of the first split.
     ehk : ArchiveFile or None
         Extended housekeeping, shared by all datasets of the observation.
+    rmf : ArchiveFile or None
+        The archive's own response, often shared by all datasets; None where none is needed.
     pipeline : tuple of ArchiveFile
         What xtdpipeline reads besides, the same for all datasets of the observation; empty where it does
         not run.
@@ -140,12 +145,14 @@ class DatasetFiles(BaseModel):
     events: Annotated[tuple[ArchiveFile, ...], Field(min_length=1)]
     bad_pixels: ArchiveFile | None
     ehk: ArchiveFile | None
+    rmf: ArchiveFile | None = None
     pipeline: tuple[ArchiveFile, ...] = ()
 
     @property
     def files(self) -> tuple[ArchiveFile, ...]:
         """All of them, events first."""
-        own = (*self.events, *(file for file in (self.bad_pixels, self.ehk) if file is not None))
+        others = (self.bad_pixels, self.ehk, self.rmf)
+        own = (*self.events, *(file for file in others if file is not None))
         return tuple(dict.fromkeys((*own, *self.pipeline)))
 
 
@@ -155,7 +162,7 @@ def observation_path(obsid: ObsID) -> str:
 
 
 def datasets(
-    obsid: ObsID, files: Iterable[ArchiveFile], *, pipeline: bool = False
+    obsid: ObsID, files: Iterable[ArchiveFile], *, pipeline: bool = False, rmf: bool = False
 ) -> dict[DataClass, DatasetFiles]:
     """The datasets that a listing shows, by data class.
 
@@ -170,6 +177,8 @@ def datasets(
         The listing.
     pipeline : bool
         Whether the observation will be reprocessed, so that xtdpipeline's inputs are needed as well.
+    rmf : bool
+        Whether the archive's own response is needed, since none is made.
 
     Raises
     ------
@@ -192,6 +201,7 @@ def datasets(
             events=tuple(file for parsed, file in splits.items() if parsed.dataclass == dataclass),
             bad_pixels=_bad_pixels(obsid, dataclass, files),
             ehk=_ehk(obsid, files),
+            rmf=_rmf(obsid, dataclass, files) if rmf else None,
             pipeline=inputs,
         )
         for dataclass in usable
@@ -253,6 +263,21 @@ def _bad_pixels(obsid: ObsID, dataclass: DataClass, files: Iterable[ArchiveFile]
         if match is not None and (match["obsid"], match["dataclass"]) == (obsid, dataclass)
     ]
     return min(images, key=lambda image: image[:2])[2] if images else None
+
+
+def _rmf(obsid: ObsID, dataclass: DataClass, files: Iterable[ArchiveFile]) -> ArchiveFile | None:
+    """The response that names the data class, else one that names none; the gzipped copy before the plain.
+
+    Usually there is one for all data classes of an observation, and only its header tells which it is for.
+    """
+    matches = ((_RMF.fullmatch(file.name), file) for file in files)
+    found = [file for match, file in matches if match is not None and match["obsid"] == obsid]
+
+    def rank(file: ArchiveFile) -> tuple[bool, bool, bool, str]:
+        named = class_in(file.name)
+        return named != dataclass, named is not None, not file.name.endswith(".gz"), file.name
+
+    return min(found, key=rank, default=None)
 
 
 def _ehk(obsid: ObsID, files: Iterable[ArchiveFile]) -> ArchiveFile | None:

@@ -15,7 +15,7 @@ logger = logging.getLogger("xtendflow.archive")
 _PARALLEL = 16
 
 
-def listing_hash(obsid: ObsID, files: Iterable[ArchiveFile], *, pipeline: bool) -> str:
+def listing_hash(obsid: ObsID, files: Iterable[ArchiveFile], *, pipeline: bool, rmf: bool = False) -> str:
     """Hash over name, size and ETag (or time of change) of the files that the engines need.
 
     Parameters
@@ -26,15 +26,17 @@ def listing_hash(obsid: ObsID, files: Iterable[ArchiveFile], *, pipeline: bool) 
         Its listing.
     pipeline : bool
         Whether it is reprocessed, so that xtdpipeline's inputs count as well.
+    rmf : bool
+        Whether the archive's own response counts as well.
     """
     try:
-        found = needed(datasets(obsid, files, pipeline=pipeline))
+        found = needed(datasets(obsid, files, pipeline=pipeline, rmf=rmf))
     except Skipped as exc:
         return fingerprint(exc.kind)
     return fingerprint(sorted((file.name, file.size, file.etag or file.modified) for file in found))
 
 
-def look(address: str, obsids: Iterable[ObsID], *, pipeline: bool) -> dict[ObsID, str]:
+def look(address: str, obsids: Iterable[ObsID], *, pipeline: bool, rmf: bool = False) -> dict[ObsID, str]:
     """The hash of each observation's listing; one that does not come this time is left out.
 
     Raises
@@ -43,13 +45,13 @@ def look(address: str, obsids: Iterable[ObsID], *, pipeline: bool) -> dict[ObsID
         When the archive cannot be used at all.
     """
     with open_archive(address) as archive, ThreadPoolExecutor(_PARALLEL) as pool:
-        found = pool.map(lambda obsid: (obsid, _hash(archive, obsid, pipeline)), obsids)
+        found = pool.map(lambda obsid: (obsid, _hash(archive, obsid, pipeline, rmf)), obsids)
         return {obsid: listing for obsid, listing in found if listing is not None}
 
 
-def _hash(archive: Archive, obsid: ObsID, pipeline: bool) -> str | None:
+def _hash(archive: Archive, obsid: ObsID, pipeline: bool, rmf: bool) -> str | None:
     try:
-        return listing_hash(obsid, archive.list(obsid), pipeline=pipeline)
+        return listing_hash(obsid, archive.list(obsid), pipeline=pipeline, rmf=rmf)
     except Transient as exc:
         logger.warning("%s: the archive could not be looked at: %s", obsid, exc)
         return None

@@ -16,6 +16,7 @@ from tasks.core.state import Standing, State
 from tasks.library.dataset import recipe_hash
 from tasks.library.fingerprint import fingerprint
 from tasks.library.orders import STEP_VERSIONS
+from tasks.library.orders.regions import given_folder
 from tasks.library.recipe import Recipe
 from tasks.library.rows import ObservationRow, Sighting
 
@@ -88,9 +89,11 @@ def basis(observation: Observation, recipe: Recipe, versions: Mapping[str, str])
 
 def _common_basis(recipe: Recipe, versions: Mapping[str, str]) -> dict[str, str]:
     """What is the same for all observations."""
+    given = given_folder(recipe)
     return {
         "recipe": recipe_hash(recipe),
         "steps": fingerprint(STEP_VERSIONS),
+        **({"given regions": given} if given else {}),
         **{f"version of {name}": version for name, version in versions.items()},
     }
 

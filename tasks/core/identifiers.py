@@ -10,9 +10,12 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from tasks.core.errors import BadInput
@@ -25,6 +28,7 @@ class _Identifier(str):
     __slots__ = ()
     pattern: ClassVar[re.Pattern[str]]
     description: ClassVar[str]
+    example: ClassVar[str]
 
     def __new__(cls, text: str) -> Self:
         if not (isinstance(text, str) and cls.pattern.fullmatch(text)):
@@ -43,6 +47,12 @@ class _Identifier(str):
             parse,
             core_schema.str_schema(pattern=f"^{cls.pattern.pattern}$"),
             serialization=core_schema.plain_serializer_function_ser_schema(str),
+            metadata={
+                "pydantic_js_updates": {
+                    "description": f"{cls.description[:1].upper()}{cls.description[1:]}.",
+                    "examples": [cls.example],
+                }
+            },
         )
 
 
@@ -52,6 +62,7 @@ class ObsID(_Identifier):
     __slots__ = ()
     pattern = re.compile(r"[0-9]{9}")
     description = "an ObsID (nine digits, such as 000128000)"
+    example = "000128000"
 
 
 class DataClass(_Identifier):
@@ -60,6 +71,7 @@ class DataClass(_Identifier):
     __slots__ = ()
     pattern = re.compile(r"[0-9a-f]{8}")
     description = "a data class (eight hexadecimal digits, such as 30000010)"
+    example = "30000010"
 
 
 def _canonical(energy: Decimal) -> Decimal:
@@ -70,8 +82,13 @@ def _canonical(energy: Decimal) -> Decimal:
     return Decimal(repr(value))
 
 
+_KEV = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
+
+
 class Band(BaseModel):
     """An energy band in keV, kept in decimal so that channel edges are exact.
+
+    In JSON it is text, `LOW-HIGH`, as people write it in recipes, forms and on the command line.
 
     Parameters
     ----------
@@ -98,6 +115,22 @@ class Band(BaseModel):
             raise ValueError(f"the band {self} is upside down or empty")
         return self
 
+    @model_serializer(mode="plain", when_used="json")
+    def _as_text(self) -> str:
+        return str(self)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {
+            "type": "string",
+            "title": "Band",
+            "description": "An energy band in keV, written LOW-HIGH.",
+            "pattern": rf"^\s*{_KEV}\s*-\s*{_KEV}\s*$",
+            "examples": ["0.6-10"],
+        }
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """The band written `LOW-HIGH` in keV.
@@ -114,4 +147,5 @@ class Band(BaseModel):
             raise BadInput(f"{text!r} is not a band: {advice} ({in_words(exc)})") from exc
 
     def __str__(self) -> str:
-        return f"{float(self.low)!r}-{float(self.high)!r}"
+        # Never with an exponent, whose sign would look like the dash.
+        return f"{self.low:f}-{self.high:f}"

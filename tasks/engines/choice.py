@@ -2,10 +2,12 @@
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tasks.core.errors import BadInput, EnvironmentFault
+from tasks.engines.fitters import NEEDED, REGISTERED, fitters
 from tasks.engines.heasoft.engine import HEASoftEngine
 from tasks.engines.heasoft.installation import find_installation
 from tasks.engines.interface import Engine
@@ -62,6 +64,11 @@ class Chosen:
         """Whether events are made anew from the unfiltered ones."""
         return self.uses[Step.PROCESSING].name == HEASoftEngine.name
 
+    @property
+    def takes_rmf(self) -> bool:
+        """Whether the archive's own response stands in for one: none is made, and none is given."""
+        return self.uses[Step.RESPONSES].name == NativeEngine.name and self.recipe.responses.rmf is None
+
 
 def engine(name: str) -> Engine:
     """The engine of a name.
@@ -91,9 +98,14 @@ def register(site: Site) -> None:
         except EnvironmentFault as exc:
             # Whoever asks for this engine hears of it as an error.
             logger.warning("the engine %s cannot be used on this host: %s", each.name, exc)
+    site.ledger.register_versions(site.host, REGISTERED, fitters())
 
 
-def choose(recipe: Recipe, registered: Iterable[Mapping[str, str]] | None = None) -> Chosen:
+def choose(
+    recipe: Recipe,
+    registered: Iterable[Mapping[str, str]] | None = None,
+    fitting: Iterable[Mapping[str, str]] = (),
+) -> Chosen:
     """Settle the engine of each step: HEASoft where it is asked for or, by `auto`, where it is there.
 
     Parameters
@@ -102,6 +114,8 @@ def choose(recipe: Recipe, registered: Iterable[Mapping[str, str]] | None = None
         Its `engine`, `engines` and pins of versions count.
     registered : iterable of mapping
         Versions of the HEASoft engine that workers have; without them only this host counts.
+    fitting : iterable of mapping
+        What workers have to fit with.
 
     Raises
     ------
@@ -113,6 +127,8 @@ def choose(recipe: Recipe, registered: Iterable[Mapping[str, str]] | None = None
     native = NativeEngine()
     engines = {step: heasoft if heasoft and asked[step] != native.name else native for step in STEPS}
     uses = {step: EngineUse(name=each.name, versions=each.versions()) for step, each in engines.items()}
+    if recipe.fit.model is not None:
+        uses[Step.FIT] = _of_fits(uses[Step.FIT], asked[Step.FIT], native, [*map(dict, fitting), fitters()])
     return Chosen(_frozen(recipe, uses), uses)
 
 
@@ -141,7 +157,24 @@ def _heasoft(
         wanted = ", ".join(f"{name} {pin}" for name, pin in pins.items() if pin)
         have = "; ".join(", ".join(f"{name} {each.get(name)}" for name in pins) for each in there)
         raise EnvironmentFault(f"the recipe asks for {wanted}, and there is only {have}")
-    return HEASoftEngine(max(fitting, key=_newness))
+    return HEASoftEngine(max(fitting, key=partial(_newness, ("heasoft", "caldb", "heasoftpy"))))
+
+
+def _of_fits(
+    use: EngineUse, asked: EngineName, native: Engine, there: Sequence[Mapping[str, str]]
+) -> EngineUse:
+    """The engine of fits, whose versions hold what it fits with where that is anywhere.
+
+    By `auto` Sherpa stands in for an XSPEC that is nowhere.
+    """
+    able = {
+        name: max((each for each in there if needed[0] in each), key=partial(_newness, needed), default={})
+        for name, needed in NEEDED.items()
+    }
+    if asked == "auto" and not able[use.name] and able[native.name]:
+        use = EngineUse(name=native.name, versions=native.versions())
+    more = {name: able[use.name][name] for name in NEEDED[use.name] if name in able[use.name]}
+    return use.model_copy(update={"versions": {**use.versions, **more}})
 
 
 def _fits(given: str, pin: str | None) -> bool:
@@ -151,14 +184,14 @@ def _fits(given: str, pin: str | None) -> bool:
     return pin is None or any(way == pin or way.startswith(f"{pin}-") for way in ways)
 
 
-def _newness(versions: Mapping[str, str]) -> list[list[tuple[int, str]]]:
-    """A key that sorts versions as people do, 6.9 before 6.36: HEASoft first, then CALDB."""
+def _newness(names: Sequence[str], versions: Mapping[str, str]) -> list[list[tuple[int, str]]]:
+    """A key that sorts versions as people do, 6.9 before 6.36: those of the first name first."""
     return [
         [
             (int(part), "") if part.isdecimal() else (-1, part)
             for part in re.findall(r"\d+|\D+", versions.get(name, ""))
         ]
-        for name in ("heasoft", "caldb", "heasoftpy")
+        for name in names
     ]
 
 

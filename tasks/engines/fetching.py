@@ -26,7 +26,12 @@ _SECONDS = 12 * 3600.0
 
 
 async def fetch(
-    site: Site, obsid: ObsID, *, pipeline: bool = False, on_listing: Callable[[str], None] | None = None
+    site: Site,
+    obsid: ObsID,
+    *,
+    pipeline: bool = False,
+    rmf: bool = False,
+    on_listing: Callable[[str], None] | None = None,
 ) -> Fetched:
     """Have verified copies of the files that an observation's datasets need, and remember which they are.
 
@@ -38,6 +43,8 @@ async def fetch(
         The observation.
     pipeline : bool
         Whether it will be reprocessed, so that xtdpipeline's inputs are needed as well.
+    rmf : bool
+        Whether the archive's own response is needed, since none is made.
     on_listing : callable, optional
         Hears the hash of the archive's listing, also when the download fails afterwards.
 
@@ -54,6 +61,7 @@ async def fetch(
             "obsid": obsid,
             "directory": str(folder),
             "pipeline": pipeline,
+            "rmf": rmf,
         },
         timeout=_SECONDS,
     )

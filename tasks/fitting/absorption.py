@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.fitting.abundances import TABLES, Abundances
 from tasks.fitting.extras import extra
+from tasks.library.spectral.abundances import TABLES, Abundances
 
 Floats = NDArray[np.float64]
 

@@ -1,20 +1,18 @@
-"""Model components under XSPEC's names, with XSPEC's parameters and units."""
+"""What components of models emit or absorb in energy bins."""
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.fitting.absorption import cross_section
-from tasks.fitting.abundances import Abundances
 from tasks.fitting.gaunt import gaunt
+from tasks.library.spectral.abundances import Abundances
 
 Floats = NDArray[np.float64]
-Kind = Literal["additive", "multiplicative"]
 Shape = Callable[..., Floats]
 """From the parameters as keywords to a number for each energy bin: photons/cm²/s, or a factor."""
 
@@ -25,40 +23,6 @@ _NARROW: Final = 0.2
 """A Sigma of less than this share of its energy bin is none."""
 _REACH: Final = 8.0
 """Standard deviations around a line beyond which it is taken to be zero."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of a component: its name in XSPEC, unit, start value and bounds (XSPEC's hard limits)."""
-
-    name: str
-    unit: str
-    start: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Component:
-    """A component of a model.
-
-    Parameters
-    ----------
-    name : str
-        As in XSPEC.
-    kind : {"additive", "multiplicative"}
-        Emission, or what changes it.
-    parameters : tuple of Parameter
-        In XSPEC's order.
-    on : callable
-        From lower and upper bounds of energy bins in keV, shape (n,) each, and a table of abundances to the
-        component's `Shape` there.
-    """
-
-    name: str
-    kind: Kind
-    parameters: tuple[Parameter, ...]
-    on: Callable[[Floats, Floats, Abundances], Shape]
 
 
 def _powerlaw(low: Floats, high: Floats, abundances: Abundances) -> Shape:
@@ -141,48 +105,12 @@ def _simpson(density: Callable[[Floats], Floats], low: Floats, high: Floats) -> 
     return (high - low) / 6 * (density(low) + 4 * density((low + high) / 2) + density(high))
 
 
-_NORM: Final = (1.0, 0.0, 1e24)
-
-COMPONENTS: Final[Mapping[str, Component]] = {
-    component.name: component
-    for component in (
-        Component("phabs", "multiplicative", (Parameter("nH", "1e22 cm^-2", 1.0, 0.0, 1e6),), _phabs),
-        Component(
-            "powerlaw",
-            "additive",
-            (
-                Parameter("PhoIndex", "", 1.0, -3.0, 10.0),
-                Parameter("norm", "photons / (keV cm^2 s) at 1 keV", *_NORM),
-            ),
-            _powerlaw,
-        ),
-        Component(
-            "bbody",
-            "additive",
-            (
-                Parameter("kT", "keV", 3.0, 1e-4, 200.0),
-                Parameter("norm", "1e39 erg/s / (10 kpc)^2", *_NORM),
-            ),
-            _bbody,
-        ),
-        Component(
-            "bremss",
-            "additive",
-            (
-                Parameter("kT", "keV", 7.0, 1e-4, 200.0),
-                Parameter("norm", "3.02e-15 / (4 pi D^2) int n_e n_I dV", *_NORM),
-            ),
-            _bremss,
-        ),
-        Component(
-            "gaussian",
-            "additive",
-            (
-                Parameter("LineE", "keV", 6.5, 0.0, 1e6),
-                Parameter("Sigma", "keV", 0.1, 0.0, 20.0),
-                Parameter("norm", "photons / (cm^2 s)", *_NORM),
-            ),
-            _gaussian,
-        ),
-    )
+SHAPES: Final[Mapping[str, Callable[[Floats, Floats, Abundances], Shape]]] = {
+    "phabs": _phabs,
+    "powerlaw": _powerlaw,
+    "bbody": _bbody,
+    "bremss": _bremss,
+    "gaussian": _gaussian,
 }
+"""From lower and upper bounds of energy bins in keV, shape (n,) each, and a table of abundances to the shape
+of a component there."""

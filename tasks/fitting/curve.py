@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from tasks.fitting.judging import spread
 from tasks.fitting.observation import Observation
-from tasks.fitting.results import Curve
+from tasks.library.spectral.result import Curve
 
 Floats = NDArray[np.float64]
 

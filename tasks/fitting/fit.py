@@ -8,16 +8,15 @@ from numpy.typing import NDArray
 
 from tasks.core.errors import BadInput
 from tasks.core.identifiers import Band
-from tasks.fitting.curve import curve
 from tasks.fitting.inputs import Files
-from tasks.fitting.judging import cautions_on_data, cautions_on_fit, choose, terms
-from tasks.fitting.model import Model
+from tasks.fitting.judging import choose, terms
+from tasks.fitting.model import photons_of
 from tasks.fitting.observation import Observation, observe
-from tasks.fitting.results import FitResult, Fitted, Flux, StatisticValue
+from tasks.fitting.outcome import End, Problem, refuse_hopeless, result_of
 from tasks.fitting.sherpa_engine import Minimum, minimise, versions
-from tasks.fitting.spectrum import Spectrum
-from tasks.fitting.statistics import Statistic
-from tasks.xtend.cautions import Caution, caution
+from tasks.library.spectral.model import Model
+from tasks.library.spectral.result import FitResult, Fitted, Flux, Statistic
+from tasks.xtend.grouping import GroupingRule
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +30,7 @@ def fit(
     band: Band,
     *,
     statistic: Statistic | None = None,
-    group: int | str | None = None,
+    group: GroupingRule | None = None,
 ) -> FitResult:
     """Fit a model to a spectrum with Sherpa.
 
@@ -45,7 +44,7 @@ def fit(
         In keV.
     statistic : {"cstat", "wstat", "chi2"}, optional
         wstat with a background and cstat without one when left out.
-    group : int or "opt", optional
+    group : GroupingRule, optional
         As `tasks.fitting.observation.observe`.
 
     Raises
@@ -57,29 +56,32 @@ def fit(
     """
     observed = observe(files.spectrum, files.response, band, background=files.background, group=group)
     chosen, said = choose(statistic, observed)
-    _refuse_hopeless(files.spectrum, model, observed, band)
-    found = minimise(_scaled(model, observed), observed, chosen)
-    spectral = model.on(observed.energy_low, observed.energy_high)
-    expected = observed.fold(spectral(found.values))
-    value = float(terms(chosen, observed, expected).sum())
-    dof = observed.counts.size - len(model.free)
-    cautions = [*files.cautions, *cautions_on_data(chosen, observed), *said]
-    cautions += cautions_on_fit(value, dof, found.converged, found.message)
-    return FitResult(
-        model=model.expression,
-        abundances=model.abundances,
-        band=str(band),
+    problem = Problem(
+        files.spectrum.name,
+        observed,
+        chosen,
+        model.expression,
+        model.abundances,
+        band,
+        (*files.cautions, *said),
+    )
+    refuse_hopeless(problem, len(model.free))
+    return result_of(problem, _end(_scaled(model, observed), problem))
+
+
+def _end(model: Model, problem: Problem) -> End:
+    """Fit, and take down where that ended."""
+    observed = problem.observed
+    found = minimise(model, observed, problem.statistic)
+    expected = observed.fold(photons_of(model, observed.energy_low, observed.energy_high)(found.values))
+    return End(
         parameters=_parameters(model, found),
-        statistic=StatisticValue(name=chosen, value=value),
-        dof=dof,
-        groups=observed.counts.size,
-        counts=float(observed.counts.sum()),
-        flux=flux(model, found.values, band) if observed.has_area else None,
-        converged=found.converged,
-        cautions=(*cautions, *_open_ranges(model, found)),
+        value=float(terms(problem.statistic, observed, expected).sum()),
+        expected=expected,
+        flux=flux(model, found.values, problem.band) if observed.has_area else None,
+        why=found.message,
         engine="sherpa",
         versions=versions(),
-        curve=curve(observed, expected),
     )
 
 
@@ -96,29 +98,14 @@ def flux(model: Model, values: Mapping[str, float], band: Band) -> Flux:
         In keV.
     """
     edges = np.geomspace(max(float(band.low), 1e-3), float(band.high), _FLUX_BINS + 1)
-    photons = model.on(edges[:-1], edges[1:])(values)
+    photons = photons_of(model, edges[:-1], edges[1:])(values)
     total = float((photons * np.sqrt(edges[:-1] * edges[1:])).sum()) * _ERG_PER_KEV
     return Flux(value=total, band=f"{band} keV")
 
 
-def _refuse_hopeless(spectrum: Spectrum, model: Model, observed: Observation, band: Band) -> None:
-    free = len(model.free)
-    if not free:
-        raise BadInput(f"every parameter of {model.expression} is frozen: nothing is left to fit")
-    if not observed.counts.any():
-        raise BadInput(f"{spectrum.name} holds no count in {band} keV")
-    if observed.counts.size <= free:
-        raise BadInput(
-            f"{spectrum.name} has {observed.counts.size} groups in {band} keV, too few for {free} free "
-            "parameters"
-        )
-    if not observed.value.any():
-        raise BadInput(f"the response sends no photon to the groups in {band} keV")
-
-
 def _scaled(model: Model, observed: Observation) -> Model:
     """The model with start values of its normalisations that predict the net counts."""
-    spectral = model.on(observed.energy_low, observed.energy_high)
+    spectral = photons_of(model, observed.energy_low, observed.energy_high)
     predicted = float(observed.fold(spectral(model.values)).sum())
     net = float(observed.counts.sum() - observed.scaled.sum())
     aim = max(net, float(np.sqrt(observed.counts.sum())))
@@ -139,13 +126,3 @@ def _parameters(model: Model, found: Minimum) -> dict[str, Fitted]:
             unit=parameter.unit,
         )
     return fitted
-
-
-def _open_ranges(model: Model, found: Minimum) -> tuple[Caution, ...]:
-    if not found.converged:
-        return ()
-    missing = [one.name for one in model.free if None in found.ranges.get(one.name, (None, None))]
-    if not missing:
-        return ()
-    sentence = f"The data do not bound {', '.join(missing)} on both sides within what is allowed."
-    return (caution("range-open", sentence),)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final
 
 from tasks.core.errors import BadInput
-from tasks.fitting.observation import OPTIMAL
 from tasks.fitting.response import Response, read_response
 from tasks.fitting.spectrum import Spectrum, is_background, read_spectrum
 from tasks.xtend.cautions import Caution, notice
@@ -73,22 +72,6 @@ def read_files(
         response=read_response(matrix, area),
         cautions=tuple(cautions),
     )
-
-
-def parse_grouping(text: str) -> int | str:
-    """The grouping written `min:N` or `opt`.
-
-    Raises
-    ------
-    BadInput
-        When the text is neither.
-    """
-    kind, _, least = text.partition(":")
-    if text == OPTIMAL:
-        return OPTIMAL
-    if kind != "min" or not (least.isascii() and least.isdecimal()) or int(least) < 1:
-        raise BadInput(f"{text!r} is not a grouping: give min:N with N of 1 or more, or opt")
-    return int(least)
 
 
 def _background(path: Path, source: Spectrum) -> Spectrum:

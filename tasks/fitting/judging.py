@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from tasks.core.errors import BadInput
 from tasks.fitting.observation import Observation
-from tasks.fitting.statistics import Statistic, chi2, cstat, variance, wstat
+from tasks.fitting.statistics import chi2, cstat, variance, wstat
+from tasks.library.spectral.result import Statistic
 from tasks.xtend.cautions import Caution, caution, notice, severe
 
 Floats = NDArray[np.float64]
@@ -82,7 +83,7 @@ def cautions_on_data(statistic: Statistic, observed: Observation) -> Iterator[Ca
             yield caution(
                 "wstat-sparse-background",
                 f"{empty} of {observed.background.size} groups hold no background count: W is biased there. "
-                "Use wider groups.",
+                "Use wider groups, such as those by counts of the background (bmin:N).",
             )
     if statistic == "chi2" and observed.errors is None:
         few = int((observed.counts < _GAUSSIAN_COUNTS).sum())

@@ -11,12 +11,17 @@ from tasks.core.identifiers import Band
 from tasks.fitting.response import Response
 from tasks.fitting.spectrum import Spectrum
 from tasks.xtend.cautions import Caution, caution
-from tasks.xtend.grouping import Grouping, group_minimum, group_optimal
+from tasks.xtend.grouping import (
+    Grouping,
+    GroupingRule,
+    group_minimum,
+    group_optimal,
+    group_optimal_minimum,
+)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-OPTIMAL: Final = "opt"
 _BAD: Final = (1, 5)
 """QUALITY of channels that are bad whatever the grouping; others, such as 2, speak of the file's groups."""
 _ROUNDING: Final = 1e-5
@@ -88,7 +93,7 @@ def observe(
     band: Band,
     *,
     background: Spectrum | None = None,
-    group: int | str | None = None,
+    group: GroupingRule | None = None,
 ) -> Observation:
     """Bring spectrum, background and response together.
 
@@ -105,9 +110,8 @@ def observe(
         In keV.
     background : Spectrum, optional
         Takes the groups of the source.
-    group : int or "opt", optional
-        Least counts of a group, or optimal bins after Kaastra & Bleeker (2016); the file's own GROUPING and
-        QUALITY when left out.
+    group : GroupingRule, optional
+        How to group anew; the file's own GROUPING and QUALITY when left out.
 
     Raises
     ------
@@ -118,7 +122,7 @@ def observe(
     if background is not None:
         _same_channels(spectrum, background)
     inside = offset + np.arange(spectrum.channel.size)
-    flags = _flags(spectrum, response.fwhm[inside] if group == OPTIMAL else None, group)
+    flags = _flags(spectrum, background, response.fwhm[inside], group)
     place = np.cumsum(np.concatenate([[True], flags.grouping[1:] != -1])) - 1
     good = flags.quality == 0
     used = _inside(place, good, response.e_min[inside], response.e_max[inside], band)
@@ -163,13 +167,23 @@ def _same_channels(spectrum: Spectrum, background: Spectrum) -> None:
         )
 
 
-def _flags(spectrum: Spectrum, fwhm: Integers | None, group: int | str | None) -> Grouping:
+def _flags(
+    spectrum: Spectrum, background: Spectrum | None, fwhm: Integers, rule: GroupingRule | None
+) -> Grouping:
     """Groups and quality; a new grouping keeps of the old quality only what is bad in any case."""
-    if group is None:
+    if rule is None:
         return Grouping(spectrum.grouping, spectrum.quality)
+    if rule.needs_background and background is None:
+        raise BadInput(f"a grouping {rule} goes by a background spectrum, and there is none")
     bad = np.isin(spectrum.quality, _BAD)
-    counts = np.where(bad, 0, np.rint(spectrum.counts))
-    flags = group_optimal(counts, fwhm) if fwhm is not None else group_minimum(counts, int(group))
+    counted = background if rule.needs_background and background is not None else spectrum
+    counts, least = np.where(bad, 0, np.rint(counted.counts)), rule.least or 1
+    if rule.kind == "opt":
+        flags = group_optimal(counts, fwhm)
+    elif rule.kind == "optmin":
+        flags = group_optimal_minimum(counts, fwhm, least)
+    else:
+        flags = group_minimum(counts, least)
     return Grouping(flags.grouping, np.where(bad, spectrum.quality, flags.quality))
 
 

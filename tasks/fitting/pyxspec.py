@@ -4,6 +4,7 @@ XSPEC keeps its state in the process, so this is a function for the runner to ca
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -13,14 +14,11 @@ from numpy.typing import NDArray
 
 from tasks.core.errors import BadInput, EnvironmentFault, SoftwareFault
 from tasks.core.identifiers import Band
-from tasks.fitting.curve import curve
-from tasks.fitting.inputs import read_files
-from tasks.fitting.judging import cautions_on_data, cautions_on_fit, choose
+from tasks.fitting.inputs import Files
+from tasks.fitting.judging import choose
 from tasks.fitting.observation import Observation, observe
-from tasks.fitting.results import DELTA_STATISTIC, FitResult, Fitted, Flux, StatisticValue
-from tasks.fitting.statistics import Statistic
-from tasks.library.call import Report
-from tasks.xtend.cautions import Caution, caution
+from tasks.fitting.outcome import End, Problem, refuse_hopeless, result_of
+from tasks.library.spectral.result import DELTA_STATISTIC, FitResult, Fitted, Flux, Statistic
 
 Floats = NDArray[np.float64]
 
@@ -31,87 +29,99 @@ _AGREED: Final = 0.01
 """A second fit that lowers the statistic by less has found nothing new."""
 
 
-def fit_with_xspec(
-    *,
-    spectrum: str,
-    model: str,
-    band: str,
-    background: str | None = None,
-    rmf: str | None = None,
-    arf: str | None = None,
-    statistic: Statistic | None = None,
-    abundances: str = "angr",
-    frozen: Mapping[str, float] | None = None,
-    start: Mapping[str, float] | None = None,
-    bounds: Mapping[str, Sequence[float]] | None = None,
-) -> Report:
-    """Fit any of XSPEC's models; the result is the fact `fit`.
-
-    The groups are those of the file. Files are named as they are called in the working directory.
+@dataclass(frozen=True)
+class XspecModel:
+    """A model of XSPEC and what its parameters may be.
 
     Parameters
     ----------
-    spectrum, background, rmf, arf : str
-        Files; those that the header names where they are left out, `none` for none.
-    model : str
-        Expression of XSPEC.
-    band : str
-        `LO-HI` in keV.
-    statistic : {"cstat", "wstat", "chi2"}, optional
-        As `tasks.fitting.fit.fit`.
+    expression : str
+        As XSPEC reads it.
     abundances : str
         XSPEC's name of a table.
-    frozen, start, bounds : mapping, optional
-        Values, and lowest and highest values, by `component.Parameter`.
+    frozen, start, bounds : mapping
+        Values, and lowest and highest values, by `component.Parameter`, in any case.
+    """
+
+    expression: str
+    abundances: str = "angr"
+    frozen: Mapping[str, float] = field(default_factory=dict)
+    start: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+def fit_with_xspec(
+    files: Files,
+    model: XspecModel,
+    band: Band,
+    *,
+    statistic: Statistic | None = None,
+    given: Mapping[str, Path] | None = None,
+) -> FitResult:
+    """Fit any of XSPEC's models to a spectrum in the groups of its file.
+
+    Parameters
+    ----------
+    files : Files
+        The data as they were read, for what XSPEC does not tell.
+    model : XspecModel
+        What to fit.
+    band : Band
+        In keV.
+    statistic : {"cstat", "wstat", "chi2"}, optional
+        As `tasks.fitting.fit.fit`.
+    given : mapping, optional
+        `background`, `rmf` and `arf`, as `read_files` was given them.
 
     Raises
     ------
     BadInput
-        When the files or the model do not allow a fit.
+        When the data or the model do not allow a fit.
     EnvironmentFault
         When there is no PyXspec.
     SoftwareFault
         When XSPEC uses other groups than are expected.
     """
-    paths = {"background": background, "rmf": rmf, "arf": arf}
-    files = read_files(Path(spectrum), **{key: Path(name) for key, name in paths.items() if name})
-    selected = Band.parse(band)
-    observed = observe(files.spectrum, files.response, selected, background=files.background)
+    observed = observe(files.spectrum, files.response, band, background=files.background)
     chosen, said = choose(statistic, observed)
+    problem = Problem(
+        files.spectrum.name,
+        observed,
+        chosen,
+        model.expression,
+        model.abundances,
+        band,
+        (*files.cautions, *said),
+    )
     xspec = _xspec()
-    data = _load(xspec, Path(spectrum), paths, selected)
+    data = _load(xspec, files.spectrum.path, given or {}, band)
     if len(data.noticed) != observed.counts.size:
         raise SoftwareFault(
-            f"XSPEC uses {len(data.noticed)} groups of {spectrum}, but {observed.counts.size} lie in "
+            f"XSPEC uses {len(data.noticed)} groups of {problem.name}, but {observed.counts.size} lie in "
             f"{band} keV"
         )
-    xspec.Xset.abund = abundances
-    parameters = _set_model(xspec, model, frozen or {}, start or {}, bounds or {})
-    converged = _perform(xspec, chosen)
+    xspec.Xset.abund = model.abundances
+    parameters = _set_model(xspec, model)
+    free = [one for one in parameters.values() if not _stays(one)]
+    refuse_hopeless(problem, len(free))
+    return result_of(problem, _end(xspec, data, problem, parameters))
+
+
+def _end(xspec: Any, data: Any, problem: Problem, parameters: Mapping[str, Any]) -> End:
+    """Fit, look for ranges, and take down what XSPEC holds."""
+    converged = _perform(xspec, problem.statistic)
     if converged:
         free = " ".join(str(one.index) for one in parameters.values() if not _stays(one))
         xspec.Fit.error(f"{DELTA_STATISTIC} {free}")
-    fitted = _fitted(parameters, converged)
-    value, dof = float(xspec.Fit.statistic), int(xspec.Fit.dof)
-    cautions = [*files.cautions, *cautions_on_data(chosen, observed), *said]
-    cautions += cautions_on_fit(value, dof, converged, "a second fit still lowered the statistic")
-    result = FitResult(
-        model=model,
-        abundances=abundances,
-        band=str(selected),
-        parameters=fitted,
-        statistic=StatisticValue(name=chosen, value=value),
-        dof=dof,
-        groups=observed.counts.size,
-        counts=float(observed.counts.sum()),
-        flux=_flux(xspec, data, selected) if observed.has_area else None,
-        converged=converged,
-        cautions=(*cautions, *_open_ranges(fitted, converged)),
+    return End(
+        parameters=_fitted(parameters, converged),
+        value=float(xspec.Fit.statistic),
+        expected=_expected(xspec, problem.observed),
+        flux=_flux(xspec, data, problem.band) if problem.observed.has_area else None,
+        why="" if converged else "a second fit still lowered the statistic",
         engine="xspec",
         versions={"xspec": str(xspec.Xset.version[1])},
-        curve=curve(observed, _expected(xspec, observed)),
     )
-    return Report(facts={"fit": result.model_dump(mode="json")})
 
 
 def _xspec() -> Any:
@@ -127,46 +137,47 @@ def _xspec() -> Any:
     return xspec
 
 
-def _load(xspec: Any, spectrum: Path, files: Mapping[str, str | None], band: Band) -> Any:
+def _load(xspec: Any, spectrum: Path, given: Mapping[str, Path], band: Band) -> Any:
     data = xspec.Spectrum(str(spectrum))
-    if files["rmf"]:
-        data.response = files["rmf"]
-    if files["arf"]:
-        data.response.arf = files["arf"]
-    if files["background"]:
-        data.background = files["background"]
+    if "rmf" in given:
+        data.response = str(given["rmf"])
+    if "arf" in given:
+        data.response.arf = str(given["arf"])
+    if "background" in given:
+        data.background = str(given["background"])
     data.ignore("bad")
     data.ignore(f"**-{float(band.low)} {float(band.high)}-**")
     return data
 
 
-def _set_model(
-    xspec: Any,
-    expression: str,
-    frozen: Mapping[str, float],
-    start: Mapping[str, float],
-    bounds: Mapping[str, Sequence[float]],
-) -> dict[str, Any]:
+def _set_model(xspec: Any, asked: XspecModel) -> dict[str, Any]:
     """Parameters by name, with their values and bounds set."""
-    model = xspec.Model(expression)
+    model = _model(xspec, asked.expression)
     found = {
         f"{component}.{name}": getattr(getattr(model, component), name)
         for component in model.componentNames
         for name in getattr(model, component).parameterNames
     }
     known = {name.lower(): parameter for name, parameter in found.items()}
-    for name in {*frozen, *start, *bounds}:
+    for name in {*asked.frozen, *asked.start, *asked.bounds}:
         if name.lower() not in known:
-            raise BadInput(f"{expression} has no parameter {name}: it has {', '.join(found)}")
-    for name, (low, high) in bounds.items():
+            raise BadInput(f"{asked.expression} has no parameter {name}: it has {', '.join(found)}")
+    for name, (low, high) in asked.bounds.items():
         # Value, step, hard and soft bounds.
         value, step = known[name.lower()].values[:2]
         known[name.lower()].values = [min(max(value, low), high), step, low, low, high, high]
-    for name, value in {**start, **frozen}.items():
+    for name, value in {**asked.start, **asked.frozen}.items():
         known[name.lower()].values = value
-    for name in frozen:
+    for name in asked.frozen:
         known[name.lower()].frozen = True
     return found
+
+
+def _model(xspec: Any, expression: str) -> Any:
+    try:
+        return xspec.Model(expression)
+    except Exception as exc:  # PyXspec raises nothing finer
+        raise BadInput(f"XSPEC does not take the model {expression}: {exc}") from exc
 
 
 def _perform(xspec: Any, statistic: Statistic) -> bool:
@@ -202,15 +213,6 @@ def _ends(parameter: Any) -> tuple[float | None, float | None]:
     # 4 and 5: a bound was met below, above; 7 and 8: the search failed below, above; 9: the fit is poor.
     below, above = wrong[3] or wrong[6] or wrong[8], wrong[4] or wrong[7] or wrong[8]
     return None if below else float(low), None if above else float(high)
-
-
-def _open_ranges(fitted: Mapping[str, Fitted], converged: bool) -> tuple[Caution, ...]:
-    missing = [
-        name for name, one in fitted.items() if not one.frozen and (one.low is None or one.high is None)
-    ]
-    if not missing or not converged:
-        return ()
-    return (caution("range-open", f"XSPEC found no range of {', '.join(missing)} that ends on both sides."),)
 
 
 def _flux(xspec: Any, data: Any, band: Band) -> Flux:

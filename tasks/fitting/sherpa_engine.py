@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from tasks.fitting.extras import extra
 from tasks.fitting.judging import terms
-from tasks.fitting.model import FreeParameter, Model
+from tasks.fitting.model import photons_of
 from tasks.fitting.observation import Observation
-from tasks.fitting.results import DELTA_STATISTIC
-from tasks.fitting.statistics import Statistic
+from tasks.library.spectral.model import FreeParameter, Model
+from tasks.library.spectral.result import DELTA_STATISTIC, Statistic
 
 Floats = NDArray[np.float64]
 
@@ -113,7 +113,7 @@ def _descend(fit: Any) -> str:
 
 def _fit(model: Model, observed: Observation, statistic: Statistic) -> Any:
     """Sherpa's view of it: groups are points, and the whole chain from parameters to counts is its model."""
-    spectral = model.on(observed.energy_low, observed.energy_high)
+    spectral = photons_of(model, observed.energy_low, observed.energy_high)
 
     def predicted(numbers: Any, *grid: Any, **options: Any) -> Floats:
         return observed.fold(spectral(_values(model, numbers)))

@@ -1,12 +1,11 @@
 """Fit statistics as XSPEC defines them: what each group adds."""
 
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Statistic = Literal["cstat", "wstat", "chi2"]
 
 _LEAST: Final = 1e-25
 """Expected counts are taken to be at least this, so that a count where none is expected is finite."""

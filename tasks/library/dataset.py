@@ -23,6 +23,8 @@ class DatasetInputs(BaseModel):
         Cleaned event files, in the order of their split counter.
     bad_pixels, ehk : str or None
         Bad-pixel image and extended housekeeping, where the archive has them.
+    rmf : str or None
+        The archive's own response, where it has one and none is made.
     inputs : tuple of InputFile
         Size and hash of each; what xtdpipeline reads is among them where the observation is reprocessed.
     """
@@ -32,6 +34,7 @@ class DatasetInputs(BaseModel):
     events: Annotated[tuple[str, ...], Field(min_length=1)]
     bad_pixels: str | None = None
     ehk: str | None = None
+    rmf: str | None = None
     inputs: tuple[InputFile, ...]
 
     def sha256(self, name: str) -> str:

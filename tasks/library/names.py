@@ -7,10 +7,13 @@ from typing import Literal
 from tasks.core.errors import BadInput
 from tasks.core.identifiers import Band, DataClass, ObsID
 from tasks.library.manifest import Role
+from tasks.xtend.grouping import GroupingKind
 
 Frame = Literal["radec", "skypix"]
 _LONGEST_TARGET_NAME = 100
 _SPECTRUM = "-spectrum.fits"
+_LONGEST_VALUE = 68
+"""Characters that the value of a FITS keyword holds."""
 
 
 def image(oi: ObsID, dc: DataClass, band: Band, binning: int) -> str:
@@ -82,7 +85,7 @@ def spectrum(oi: ObsID, dc: DataClass, ra: float, dec: float, role: Role, apertu
     return f"{_dataset(oi, dc)}-{extraction}{_suffix(role)}{_SPECTRUM}"
 
 
-def grouped_spectrum(spectrum_name: str, kind: Literal["min", "opt"], scale: float | None = None) -> str:
+def grouped_spectrum(spectrum_name: str, kind: GroupingKind, scale: float | None = None) -> str:
     """Name of a grouped spectrum, from that of the ungrouped one; optimal grouping may have no scale."""
     return f"{spectrum_name.removesuffix(_SPECTRUM)}-{kind}grp{'' if scale is None else scale}{_SPECTRUM}"
 
@@ -95,6 +98,21 @@ def rmf(oi: ObsID, dc: DataClass) -> str:
 def arf(spectrum_name: str) -> str:
     """Name of an ancillary response, from that of the spectrum it belongs to."""
     return f"{spectrum_name.removesuffix(_SPECTRUM)}.arf"
+
+
+def fit(spectrum_name: str) -> str:
+    """Name of the result of a fit, from that of the ungrouped spectrum of its source."""
+    return f"{spectrum_name.removesuffix(_SPECTRUM)}-fit.json"
+
+
+def in_header(name: str | None) -> str:
+    """A file as RESPFILE, ANCRFILE or BACKFILE name it: `none` where the keyword cannot hold its name."""
+    return name if name is not None and len(name) <= _LONGEST_VALUE else "none"
+
+
+def loaders() -> tuple[str, str]:
+    """Names of the scripts that load a dataset's spectrum into XSPEC and Sherpa."""
+    return "load.xcm", "load_sherpa.py"
 
 
 def raytraced_events(oi: ObsID, dc: DataClass, ra: float, dec: float, numphoton: int) -> str:

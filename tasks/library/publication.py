@@ -24,6 +24,7 @@ from tasks.core.identifiers import DataClass, ObsID
 from tasks.library.fingerprint import file_sha256
 from tasks.library.keys import DAMAGED_MANIFEST, MANIFEST, PREVIOUS_MANIFEST
 from tasks.library.manifest import SCHEMA, Manifest, Product, ProductSpec, Step
+from tasks.library.measured import judged_cautions
 from tasks.library.store import Store
 from tasks.xtend.cautions import Caution
 
@@ -97,7 +98,8 @@ def publish(
     before : Manifest or None
         What `read_manifest` gave when the work began.
     draft : Manifest
-        The manifest to be; its products are those of `before` that stay.
+        The manifest to be; its products are those of `before` that stay, its cautions those that steps told.
+        The cautions that the steps' figures ask for are added.
     made : iterable of NewProduct
         The products to add. One that `before` names with the same fingerprint, and that is there, is
         adopted instead.
@@ -232,9 +234,11 @@ def _product(item: NewProduct, folder: str) -> Product:
 
 
 def _completed(draft: Manifest, added: Iterable[Product]) -> tuple[Manifest, bytes]:
-    """The manifest with its new products, as it is read again from these bytes."""
+    """The manifest with its new products and what they tell, as it is read again from these bytes."""
     products = sorted((*draft.products, *added), key=lambda item: (_STEPS.index(item.step), item.name))
-    content = manifest_bytes(draft.model_copy(update={"products": tuple(products)}))
+    whole = draft.model_copy(update={"products": tuple(products)})
+    cautions = tuple(dict.fromkeys((*draft.cautions, *judged_cautions(whole))))
+    content = manifest_bytes(whole.model_copy(update={"cautions": cautions}))
     published = _parse(content, _folder(draft))
     if published is None:
         raise SoftwareFault(f"{_folder(draft)}: the new manifest does not hold to its own schema")

@@ -9,7 +9,9 @@ from tasks.library.manifest import Kind, Manifest, Product, Role
 IMAGE: Final = "image.png"
 LIGHT_CURVE: Final = "light-curve.png"
 SPECTRUM: Final = "spectrum.png"
-PICTURES: Final = (IMAGE, LIGHT_CURVE, SPECTRUM)
+FIT: Final = "fit.png"
+CHANNELS: Final = "channels.png"
+PICTURES: Final = (IMAGE, LIGHT_CURVE, SPECTRUM, CHANNELS, FIT)
 
 MAIN_BAND: Final = Band.parse("0.6-10")
 MAIN_BINNING: Final = 4
@@ -23,6 +25,8 @@ def preview_products(manifest: Manifest) -> tuple[Product, ...]:
         *region_products(manifest),
         *manifest.find(Kind.LIGHT_CURVE),
         *filter(None, (spectrum_product(manifest, role) for role in (Role.SOURCE, Role.BACKGROUND))),
+        *manifest.find(Kind.RMF),
+        *manifest.find(Kind.FIT),
     )
 
 

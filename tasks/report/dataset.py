@@ -10,7 +10,8 @@ from tasks.core.errors import SoftwareFault
 from tasks.core.state import Standing
 from tasks.library.call import Report
 from tasks.library.manifest import Manifest
-from tasks.report.choice import PICTURES
+from tasks.report.choice import FIT, PICTURES
+from tasks.report.fit import fit_section
 from tasks.report.templates import render
 from tasks.xtend.cautions import Caution, Severity
 
@@ -62,11 +63,13 @@ def make_page(
         When the manifest there is none.
     """
     # Drawing needs matplotlib and regions, seconds to import; who only wants the names above does not.
-    from tasks.report.previews.drawing import draw_previews, products_say_simulated
+    from tasks.report.previews.drawing import draw_fit_preview, draw_previews, products_say_simulated
 
     here = Path.cwd()
     manifest = _read_manifest(here / "manifest.json")
     previews = draw_previews(manifest, here) if manifest else []
+    fit = fit_section(manifest) if manifest else None
+    plot = draw_fit_preview(manifest, here) if manifest and fit else None
     page = {
         "obsid": obsid,
         "dataclass": dataclass,
@@ -76,6 +79,8 @@ def make_page(
         "log_tail": log_tail,
         "manifest": manifest,
         "previews": previews,
+        "fit": fit,
+        "plot": plot,
         "remarks": remarks(manifest) if manifest else [],
         "simulated": manifest is not None
         and (_says_simulated(manifest) or products_say_simulated(manifest, here)),
@@ -83,7 +88,8 @@ def make_page(
     (here / PAGE).write_text(render("dataset.html.j2", page=page), encoding="utf-8")
     if manifest is None:
         return Report(not_made=dict.fromkeys(PICTURES, "nothing has been published"))
-    return Report(not_made={item.file: item.why for item in previews if item.picture is None})
+    missing = {item.file: item.why for item in (*previews, *filter(None, [plot])) if item.picture is None}
+    return Report(not_made=missing | ({} if plot else {FIT: "nothing was fitted"}))
 
 
 def remarks(manifest: Manifest) -> list[Remark]:

@@ -1,6 +1,7 @@
 """Figures as people read them."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from tasks.core.identifiers import Band
 
 _LINE = 100
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def band_words(band: str) -> str:
@@ -44,6 +46,23 @@ def size_words(size: int) -> str:
     while value >= 999.5 and units:
         value, unit = value / 1000, units.pop()
     return f"{value:.3g} {unit}"
+
+
+def figure_words(value: float, digits: int = 5) -> str:
+    """A figure with so many digits at most: `1.75`, `3.41 × 10⁻¹²`."""
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}" if exponent else mantissa
+
+
+def range_words(value: float, low: float | None, high: float | None) -> tuple[str, str]:
+    """A value and its range, with digits down to a tenth of the narrower side; an open end is a `?`."""
+    sides = [abs(end - value) for end in (low, high) if end is not None and end != value]
+    digits = 5
+    if sides and value:
+        digits = math.floor(math.log10(abs(value))) - math.floor(math.log10(min(sides))) + 2
+        digits = min(max(digits, 2), 10)
+    ends = ("?" if end is None else figure_words(end, digits) for end in (low, high))
+    return figure_words(value, digits), " to ".join(ends)
 
 
 def sentence(text: str) -> str:

@@ -1,94 +1,94 @@
-"""Where source and background events are taken: circles on the sky, judged by how much of them is exposed."""
+"""Where source and background events are taken: by rule, or as given in region files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
-from astropy.coordinates import angular_separation, offset_by
-from numpy.typing import NDArray
+from astropy.coordinates import angular_separation
 
-from tasks.xtend.geometry import (
-    CALIBRATION_CIRCLES,
-    PIXEL_ARCMIN,
-    DetPixels,
-    Nominal,
-    SkyPixels,
-    det_to_sky,
+from tasks.xtend.backgrounds import Background, BackgroundRule, choose_background
+from tasks.xtend.field import (
+    BINNING,
+    LEAST_EXPOSED,
+    Circle,
+    Field,
+    disc_sums,
+    exposed_fraction,
+    exposed_mean,
 )
+from tasks.xtend.geometry import PIXEL_ARCMIN, PIXEL_ARCSEC, Nominal
+from tasks.xtend.shapes import PixelShape
+from tasks.xtend.sources import Source, find_sources
+from tasks.xtend.target import TargetView, assess_target, without_target
 
-TIE_DIGITS: Final = 3
-"""Exposed fractions that agree to this many decimals are equally good."""
+Centre = Literal["target", "peak", "given"]
 OUTSIDE: Final = "the target lies outside this data class's exposed area"
 _CORE_PIXELS: Final = 10.0
 """Exposure at the target is looked for within 18″: wider than bad pixels and charge-injection rows."""
 _FIELD_DEG: Final = 1.0
 """A target further away than this is outside: the field's radius is less than half of it."""
-_TOUCH_PIXELS: Final = 1e-3
+_GAP_PIXELS: Final = 16.0
+"""Half the width of gaps that are no edge: between CCDs, at bad columns and charge-injection rows."""
+_BEYOND: Final = 0.02
+"""A circle crosses the edge when more than this of it lies beyond."""
 
 
 @dataclass(frozen=True)
-class Circle:
-    """A circle in unbinned SKY pixels: centre and radius."""
-
-    x: float
-    y: float
-    radius: float
-
-    def overlaps(self, other: "Circle") -> bool:
-        """Whether the two share more than a touching point."""
-        distance = np.hypot(self.x - other.x, self.y - other.y)
-        return bool(distance < self.radius + other.radius - _TOUCH_PIXELS)
-
-
-@dataclass(frozen=True)
-class Ring:
-    """Background circles evenly spaced on a ring around the target.
+class SourceRule:
+    """Where source events are taken.
 
     Parameters
     ----------
-    radius_arcmin, distance_arcmin : float
-        Radius of each circle; true angular distance of its centre from the target.
-    candidates : int
-        How many circles.
+    radius_arcmin : float
+        Radius of the circle.
     minimum_fraction : float
-        The best one is taken only when this part of it is exposed.
+        No source is taken where less of the circle is exposed.
+    centre : {"target", "peak"}
+        Whether the circle stands at the target or at the brightest source near it.
+    shift_arcsec : float
+        How near that source must be.
     """
 
     radius_arcmin: float
-    distance_arcmin: float
-    candidates: int
     minimum_fraction: float
-
-
-@dataclass(frozen=True)
-class Field:
-    """What there is to choose from.
-
-    Parameters
-    ----------
-    nominal : Nominal
-        The aspect of the SKY pixels.
-    exposure : ndarray, shape (2430, 2430)
-        Exposure per unbinned SKY pixel, [y, x], finite and not negative: seconds, or fractions.
-    """
-
-    nominal: Nominal
-    exposure: NDArray[np.float32]
+    centre: Literal["target", "peak"]
+    shift_arcsec: float
 
 
 @dataclass(frozen=True)
 class Aperture:
-    """A circle that was chosen: the exposed fraction of its area, 0 to 1, and its place on the ring."""
+    """An area that was chosen.
 
-    circle: Circle
+    Parameters
+    ----------
+    shapes : tuple of PixelShape
+        In sky pixels, in the order of a region file.
+    around : Circle
+        The circle that it is, or the least around the shapes' middle that holds it.
+    exposed_fraction : float
+        Of its area, 0 to 1.
+    background : Background, optional
+        How it was judged, when it is a background by rule.
+    given : bool
+        Whether it was given in a file.
+    """
+
+    shapes: tuple[PixelShape, ...]
+    around: Circle
     exposed_fraction: float
-    candidate: int = 0
+    background: Background | None = None
+    given: bool = False
+
+    @property
+    def is_circle(self) -> bool:
+        """Whether it is one circle and nothing else."""
+        return len(self.shapes) == 1 and self.shapes[0].kind == "circle"
 
 
 @dataclass(frozen=True)
 class Apertures:
-    """Where source and background events are taken.
+    """Where source and background events are taken, and what was seen in choosing.
 
     Parameters
     ----------
@@ -97,9 +97,17 @@ class Apertures:
     at_target : float
         Mean exposure within 18″ of the target, in the unit of the field's exposure.
     source, background : Aperture or None
-        Circles with their exposed fractions; None where `not_made` says why.
+        None where `not_made` says why.
     not_made : dict
         `source` or `background` → reason.
+    centre : {"target", "peak", "given"}
+        Where the source region stands.
+    at_edge : bool
+        Whether the source region crosses the edge of the exposed area.
+    target : TargetView or None
+        What is there; None without a source region.
+    sources : tuple of Source
+        Those of the field.
     """
 
     offset_arcmin: float
@@ -107,39 +115,65 @@ class Apertures:
     source: Aperture | None
     background: Aperture | None
     not_made: dict[str, str]
+    centre: Centre = "target"
+    at_edge: bool = False
+    target: TargetView | None = None
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True)
+class Given:
+    """Areas given in files, where they are."""
+
+    source: Aperture | None = None
+    background: Aperture | None = None
 
 
 def choose_apertures(
-    field: Field, ra: float, dec: float, source_radius_arcmin: float, ring: Ring
+    field: Field, ra: float, dec: float, rule: SourceRule, background: BackgroundRule, given: Given
 ) -> Apertures:
-    """The circles for a target at (ra, dec) in degrees (FK5, J2000).
+    """The areas for a target at (ra, dec) in degrees (FK5, J2000).
 
     Parameters
     ----------
     field : Field
-        Where the detector is exposed.
+        Where the detector is exposed, and what was counted.
     ra, dec : float
         The target in degrees.
-    source_radius_arcmin : float
-        Radius of the source circle.
-    ring : Ring
-        What backgrounds there are to choose from.
+    rule, background : SourceRule, BackgroundRule
+        What is asked for.
+    given : Given
+        What is given in files instead.
     """
-    centre = field.nominal.ra, field.nominal.dec
-    offset = float(np.degrees(angular_separation(*np.radians([*centre, ra, dec]))))
-    circle = source_circle(field.nominal, ra, dec, source_radius_arcmin)
-    core = Circle(circle.x, circle.y, _CORE_PIXELS)
-    at_target = exposed_mean(field.exposure, core) if offset < _FIELD_DEG else 0.0
-    if at_target <= 0:
-        return Apertures(offset * 60, 0.0, None, None, {"source": OUTSIDE, "background": OUTSIDE})
-    calibration = calibration_circles(field.nominal)
-    source = Aperture(circle, exposed_fraction(field.exposure, circle, calibration))
-    best = best_background(
-        field.exposure, background_candidates(field.nominal, ra, dec, ring), circle, calibration
+    aim = field.nominal.ra, field.nominal.dec
+    offset = float(np.degrees(angular_separation(*np.radians([*aim, ra, dec]))))
+    near = offset < _FIELD_DEG
+    sources = find_sources(field)
+    target = source_circle(field.nominal, ra, dec, rule.radius_arcmin) if near else None
+    at_target = exposed_mean(field.exposure, _core(target)) if target else 0.0
+    source = given.source
+    centre: Centre = "given"
+    if source is None and target and at_target > 0:
+        circle, centre = _centred(target, rule, sources)
+        source = aperture(field, circle)
+    why = _why_no_source(source, rule)
+    if source is None or why:
+        reasons = {"source": why, "background": why}
+        return Apertures(offset * 60, at_target, None, None, reasons, sources=sources)
+    view, light, level = assess_target(field, source.around, sources)
+    lights = [light, *without_target(sources, source.around)]
+    chosen = _background(field, source, lights, level, background, given.background)
+    return Apertures(
+        offset * 60,
+        at_target,
+        source,
+        chosen if isinstance(chosen, Aperture) else None,
+        {} if isinstance(chosen, Aperture) else {"background": chosen},
+        centre,
+        crosses_edge(field, source.around),
+        view,
+        sources,
     )
-    if best and best.exposed_fraction >= ring.minimum_fraction:
-        return Apertures(offset * 60, at_target, source, best, {})
-    return Apertures(offset * 60, at_target, source, None, {"background": _why_poor(best, ring)})
 
 
 def source_circle(nominal: Nominal, ra: float, dec: float, radius_arcmin: float) -> Circle:
@@ -148,99 +182,67 @@ def source_circle(nominal: Nominal, ra: float, dec: float, radius_arcmin: float)
     return Circle(float(sky.x), float(sky.y), radius_arcmin / PIXEL_ARCMIN)
 
 
-def background_candidates(nominal: Nominal, ra: float, dec: float, ring: Ring) -> tuple[Circle, ...]:
-    """The ring's circles around a position in degrees, from north through east."""
-    angles = np.arange(ring.candidates) * 2 * np.pi / ring.candidates
-    distance = np.radians(ring.distance_arcmin / 60)
-    lon, lat = offset_by(np.radians(ra), np.radians(dec), angles, distance)
-    centres = nominal.sky(np.degrees(lon), np.degrees(lat))
-    radius = ring.radius_arcmin / PIXEL_ARCMIN
-    return tuple(Circle(float(x), float(y), radius) for x, y in zip(centres.x, centres.y, strict=True))
+def aperture(field: Field, circle: Circle, background: Background | None = None) -> Aperture:
+    """A circle with what is exposed of it."""
+    shape = PixelShape("circle", True, (circle.x,), (circle.y,), (circle.radius,))
+    fraction = exposed_fraction(field.exposure, circle, field.calibration)
+    return Aperture((shape,), circle, fraction, background)
 
 
-def calibration_circles(nominal: Nominal) -> tuple[Circle, ...]:
-    """The two ⁵⁵Fe sources on the sky, when the attitude is the nominal one."""
-    x, y, radius = np.array(CALIBRATION_CIRCLES).T
-    centres = det_to_sky(DetPixels(x, y), nominal.pa)
-    return tuple(
-        Circle(float(cx), float(cy), float(r)) for cx, cy, r in zip(centres.x, centres.y, radius, strict=True)
-    )
+def crosses_edge(field: Field, circle: Circle) -> bool:
+    """Whether part of a circle lies beyond the exposed area; gaps and calibration sources are no edge."""
+    reach = circle.radius + 3 * _GAP_PIXELS
+    x, y = (np.arange(np.floor(at - reach), np.ceil(at + reach) + 1, BINNING) for at in (circle.x, circle.y))
+    columns, rows = (np.clip(axis.astype(int) - 1, 0, field.exposure.shape[0] - 1) for axis in (x, y))
+    px, py = x[np.newaxis, :], y[:, np.newaxis]
+    off = (px < 1) | (px > field.exposure.shape[1]) | (py < 1) | (py > field.exposure.shape[0])
+    live = (field.exposure[np.ix_(rows, columns)] > LEAST_EXPOSED * field.most) & ~off
+    for calibration in field.calibration:
+        live |= calibration.holds(px, py)
+    # Closed: widened by what half a gap measures, and narrowed again.
+    wide = disc_sums(live.astype(float), _GAP_PIXELS / BINNING) > 0.5
+    closed = disc_sums((~wide).astype(float), _GAP_PIXELS / BINNING) < 0.5
+    inside = circle.holds(px, py)
+    return bool((inside & ~(closed | live)).sum() > _BEYOND * inside.sum())
 
 
-def world_circle(nominal: Nominal, circle: Circle) -> tuple[float, float, float]:
-    """RA and Dec of the centre and the radius, all in degrees (FK5, J2000)."""
-    ra, dec = nominal.world(SkyPixels(np.asarray(circle.x), np.asarray(circle.y)))
-    return float(ra), float(dec), circle.radius * PIXEL_ARCMIN / 60
+def _centred(target: Circle, rule: SourceRule, sources: Sequence[Source]) -> tuple[Circle, Centre]:
+    """The source circle, and where it stands."""
+    shift = rule.shift_arcsec / PIXEL_ARCSEC
+    near = [source for source in sources if target.distance(source.x, source.y) <= shift]
+    if rule.centre == "target" or not near:
+        return target, "target"
+    peak = max(near, key=lambda source: source.counts)
+    return Circle(peak.x, peak.y, target.radius), "peak"
 
 
-def exposed_mean(exposure: NDArray[np.float32], circle: Circle, excluded: Sequence[Circle] = ()) -> float:
-    """Mean exposure over a circle's area; outside the array and in excluded circles it is zero.
-
-    Parameters
-    ----------
-    exposure : ndarray, shape (2430, 2430)
-        Exposure per SKY pixel, [y, x], finite and not negative; any unit.
-    circle : Circle
-        Pixels whose centre lies inside belong to it, and the pixel that holds its centre.
-    excluded : sequence of Circle
-        Areas that do not count as exposed.
-
-    Returns
-    -------
-    float
-        In the unit of `exposure`.
-    """
-    x = np.arange(np.floor(circle.x - circle.radius), np.ceil(circle.x + circle.radius) + 1)[np.newaxis, :]
-    y = np.arange(np.floor(circle.y - circle.radius), np.ceil(circle.y + circle.radius) + 1)[:, np.newaxis]
-    inside = _inside(circle, x, y) | (np.abs(x - circle.x) <= 0.5) & (np.abs(y - circle.y) <= 0.5)
-    height, width = exposure.shape
-    counted = inside & (x >= 1) & (x <= width) & (y >= 1) & (y <= height)
-    for other in excluded:
-        counted &= ~_inside(other, x, y)
-    rows, columns = np.nonzero(counted)
-    seen = exposure[y[rows, 0].astype(int) - 1, x[0, columns].astype(int) - 1]
-    return float(seen.sum(dtype=np.float64) / inside.sum())
+def _core(circle: Circle) -> Circle:
+    return Circle(circle.x, circle.y, _CORE_PIXELS)
 
 
-def exposed_fraction(exposure: NDArray[np.float32], circle: Circle, excluded: Sequence[Circle] = ()) -> float:
-    """Part of a circle's area that is exposed, 0 to 1, weighted by exposure relative to the array's maximum.
-
-    Parameters and conventions are those of `exposed_mean`.
-    """
-    most = float(exposure.max())
-    return min(1.0, exposed_mean(exposure, circle, excluded) / most) if most > 0 else 0.0
-
-
-def best_background(
-    exposure: NDArray[np.float32],
-    candidates: Sequence[Circle],
-    source: Circle,
-    calibration: Sequence[Circle],
-) -> Aperture | None:
-    """The best exposed candidate that is clear of the source; the first of equally good ones.
-
-    Returns
-    -------
-    Aperture or None
-        None when every candidate overlaps the source.
-    """
-    clear = [
-        Aperture(circle, exposed_fraction(exposure, circle, calibration), index)
-        for index, circle in enumerate(candidates)
-        if not circle.overlaps(source)
-    ]
-    return max(clear, key=lambda aperture: round(aperture.exposed_fraction, TIE_DIGITS), default=None)
-
-
-def _why_poor(best: Aperture | None, ring: Ring) -> str:
-    if best is None:
-        return "every background circle overlaps the source"
+def _why_no_source(source: Aperture | None, rule: SourceRule) -> str:
+    """The reason why there is no source region; empty when there is one."""
+    if source is None:
+        return OUTSIDE
+    if source.exposed_fraction >= rule.minimum_fraction:
+        return ""
+    what = "given source region" if source.given else "source circle"
     return (
-        f"only {best.exposed_fraction:.0%} of the best background circle is exposed, less than the "
-        f"{ring.minimum_fraction:.0%} asked for"
+        f"only {source.exposed_fraction:.0%} of the {what} is exposed on this data class, less than the "
+        f"{rule.minimum_fraction:.0%} asked for"
     )
 
 
-def _inside(circle: Circle, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
-    inside: NDArray[np.bool_] = (x - circle.x) ** 2 + (y - circle.y) ** 2 <= circle.radius**2
-    return inside
+def _background(
+    field: Field,
+    source: Aperture,
+    lights: Sequence[Source],
+    level: float,
+    rule: BackgroundRule,
+    given: Aperture | None,
+) -> Aperture | str:
+    """The background, or why there is none."""
+    if given is None:
+        found = choose_background(field, source.around, lights, level, rule)
+        return found if isinstance(found, str) else aperture(field, found.circle, found)
+    return given if given.exposed_fraction > 0 else "the given background region is not exposed at all"

@@ -2,7 +2,9 @@
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.xtend.known_cautions import link_of
 
 
 class Severity(StrEnum):
@@ -24,6 +26,8 @@ class Caution(BaseModel):
         How much it matters.
     sentence : str
         What it means here and what to do, for people.
+    link : str
+        Where public documentation speaks of it; that of its id unless given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +35,7 @@ class Caution(BaseModel):
     id: str
     severity: Severity
     sentence: str
+    link: str = Field(default_factory=lambda given: link_of(given.get("id", "")))
 
 
 def notice(identifier: str, sentence: str) -> Caution:

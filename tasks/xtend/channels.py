@@ -2,7 +2,10 @@
 
 import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tasks.core.errors import BadInput
 from tasks.core.identifiers import Band
@@ -10,6 +13,9 @@ from tasks.core.identifiers import Band
 CHANNELS_PER_KEV = Decimal("166.7")
 EV_PER_CHANNEL = 6
 CHANNEL_COUNT = 4096
+
+_SAME_ENERGY: Final = 0.01
+"""Of a channel's width; a response keeps its energies in single precision."""
 
 Edges = Literal["shared", "disjoint"]
 
@@ -62,6 +68,25 @@ def channels(band: Band, edges: Edges = "shared") -> Channels:
 def energies_kev(selection: Channels) -> tuple[float, float]:
     """True bounds in keV of a range of channels on the 6 eV grid of the RMF."""
     return selection.low * EV_PER_CHANNEL / 1000, (selection.high + 1) * EV_PER_CHANNEL / 1000
+
+
+def why_other_channels(channel: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> str | None:
+    """How the channels of a response (EBOUNDS) differ from those of the events; None when they do not.
+
+    Parameters
+    ----------
+    channel : array (n,)
+        CHANNEL.
+    low, high : array (n,)
+        E_MIN and E_MAX in keV. The lowest may be raised from zero, where nothing can be divided by.
+    """
+    if not np.array_equal(channel, np.arange(CHANNEL_COUNT)):
+        return f"has not the channels 0 to {CHANNEL_COUNT - 1} in its EBOUNDS"
+    edges = np.arange(CHANNEL_COUNT + 1) * EV_PER_CHANNEL / 1000
+    given, wanted = np.concatenate([low[1:], high]), np.concatenate([edges[1:-1], edges[1:]])
+    if not np.abs(given - wanted).max() <= _SAME_ENERGY * EV_PER_CHANNEL / 1000:
+        return f"has not {EV_PER_CHANNEL} eV per channel in its EBOUNDS"
+    return None
 
 
 def _rounded(energy_kev: Decimal, rounding: str) -> int:

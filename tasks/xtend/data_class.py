@@ -15,13 +15,14 @@ from tasks.xtend.cautions import Caution, caution
 
 CYCLE_S: Final = 4.0
 """One read-out cycle; a window of 1/N is exposed N times in it."""
-_DEAD_S: Final = 0.04
+DEAD_S: Final = 0.04
 """Time per frame that is lost to flushing and transfer, so that a full frame lasts 3.96 s."""
 _BURST_S: Final = 0.06
 _PARTS: Final = {640: "full", 160: "1/4", 80: "1/8", 40: "1/16"}
 """WIN_SIZE in rows → window, as in the instrument's table of windows."""
 _ALL_CCDS: Final = (1, 2, 3, 4)
 _CCDS: Final = {"0": _ALL_CCDS, "1": (1, 2), "2": (3, 4)}
+_IN_NAME: Final = re.compile(r"xtd_[psa](?:[0-9]|[1-9][0-9])([0-9a-f]{8})(?![0-9A-Za-z])")
 _WINDOWS: Final = {"0": ("full", False), "1": ("1/8", False), "2": ("full", True), "3": ("1/8", True)}
 
 
@@ -49,7 +50,12 @@ class Mode:
     @property
     def live_fraction(self) -> float:
         """Part of the time that is exposed, 0 to 1: the fractional exposure a light curve can reach."""
-        return min(1.0, _frames_per_cycle(self.window) * self.frame_s / CYCLE_S)
+        return min(1.0, self.frames_per_cycle * self.frame_s / CYCLE_S)
+
+    @property
+    def frames_per_cycle(self) -> int:
+        """How often the window is read in a cycle."""
+        return _frames_per_cycle(self.window)
 
     def __str__(self) -> str:
         ccds = "+".join(f"CCD{ccd}" for ccd in self.ccds)
@@ -86,6 +92,33 @@ def mode_of(dataclass_: DataClass, header: Mapping[str, Any]) -> tuple[Mode, tup
     return mode, ()
 
 
+def class_in(name: str) -> DataClass | None:
+    """The data class that the name of an archive file holds (`xa300049010xtd_p031100010_src.rmf`)."""
+    match = _IN_NAME.search(name)
+    return DataClass(match[1]) if match else None
+
+
+def why_other_class(dataclass_: DataClass, header: Mapping[str, Any], name: str) -> str | None:
+    """What tells that a file was made for another data class; None when nothing does.
+
+    Parameters
+    ----------
+    dataclass_ : DataClass
+        The class it should be for.
+    header : mapping
+        Its header: DATACLAS counts first, then the class in the name, then DETNAM.
+    name : str
+        Its name.
+    """
+    said, named = str(header.get("DATACLAS", "")).strip(), class_in(name)
+    if said or named:
+        told = f"DATACLAS {said}" if said else f"the name {name}"
+        return None if (said or named) == dataclass_ else told
+    ccds = _header_ccds(header)
+    mine = _from_digits(dataclass_)
+    return f"DETNAM {header['DETNAM']}" if ccds and mine and ccds != mine[0] else None
+
+
 def _from_digits(dataclass_: DataClass) -> tuple[tuple[int, ...], tuple[str, bool]] | None:
     in_flight, ccds, window = tuple(dataclass_[:3])
     if in_flight != "3" or ccds not in _CCDS or window not in _WINDOWS:
@@ -119,7 +152,7 @@ def _frame(header: Mapping[str, Any], window: str, burst: bool) -> float:
     said = header.get("TIMEDEL")
     if isinstance(said, int | float) and math.isfinite(said) and said > 0:
         return float(said)
-    return _BURST_S if burst else CYCLE_S / _frames_per_cycle(window) - _DEAD_S
+    return _BURST_S if burst else CYCLE_S / _frames_per_cycle(window) - DEAD_S
 
 
 def _unknown(dataclass_: DataClass, mode: Mode, header: Mapping[str, Any], *, guessed: bool) -> Caution:

@@ -1,17 +1,70 @@
-"""Grouping of spectral channels: a minimum of counts as grppha, and optimal binning."""
+"""Grouping of spectral channels: a minimum of counts as grppha, optimal binning, and both at once."""
 
+import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.core.errors import BadInput
+
+GroupingKind = Literal["min", "opt", "optmin", "bmin"]
 Shorts = NDArray[np.int16]
+
+GROUPING_PATTERN: Final = r"^(opt|(min|optmin|bmin):[1-9][0-9]{0,6})$"
 
 _WITHIN_FWHM: Final = 1.314
 """Counts of a Gaussian line over those within its FWHM."""
 _COARSEST: Final = 2.119
 """Up to this x (Kaastra & Bleeker 2016, eq. 36) a bin is one FWHM wide."""
+
+
+@dataclass(frozen=True)
+class GroupingRule:
+    """How a source spectrum is grouped.
+
+    Parameters
+    ----------
+    kind : {"min", "opt", "optmin", "bmin"}
+        By a minimum of counts, optimally (Kaastra & Bleeker 2016), both at once, or by a minimum of counts
+        of the background spectrum in the groups of the source, which W (wstat) wants.
+    least : int or None
+        That minimum, at least 1; None for `opt`.
+    """
+
+    kind: GroupingKind
+    least: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The rule written `min:N`, `opt`, `optmin:N` or `bmin:N`.
+
+        Raises
+        ------
+        BadInput
+            When the text is none of these.
+        """
+        if not re.fullmatch(GROUPING_PATTERN, text, re.ASCII):
+            raise BadInput(
+                f"{text!r} is not a grouping: give min:N, opt, optmin:N or bmin:N with N of 1 or more"
+            )
+        name, _, least = text.partition(":")
+        kind = next(known for known in get_args(GroupingKind) if known == name)
+        return cls(kind, int(least) if least else None)
+
+    @property
+    def needs_response(self) -> bool:
+        """Whether it looks at the resolution, which the RMF tells."""
+        return self.kind in ("opt", "optmin")
+
+    @property
+    def needs_background(self) -> bool:
+        """Whether it looks at the counts of the background spectrum."""
+        return self.kind == "bmin"
+
+    def __str__(self) -> str:
+        return self.kind if self.least is None else f"{self.kind}:{self.least}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +127,25 @@ def group_optimal(counts: NDArray[Any], fwhm: NDArray[np.int64]) -> Grouping:
         # A bin does not reach beyond one that would start within it.
         start = int(ends[start : ends[start]].min())
     return Grouping(grouping, np.zeros(counts.size, np.int16))
+
+
+def group_optimal_minimum(counts: NDArray[Any], fwhm: NDArray[np.int64], minimum: int) -> Grouping:
+    """Optimal bins, joined from the first one on until each group holds at least `minimum` counts.
+
+    The bins of a tail that never reaches it stay as they are and are doubtful.
+
+    Parameters
+    ----------
+    counts, fwhm
+        As `group_optimal`.
+    minimum : int
+        At least 1.
+    """
+    starts = np.flatnonzero(group_optimal(counts, fwhm).grouping == 1)
+    joined = group_minimum(np.add.reduceat(counts, starts), minimum)
+    grouping = np.full(counts.size, -1, np.int16)
+    grouping[starts[joined.grouping == 1]] = 1
+    return Grouping(grouping, np.repeat(joined.quality, np.diff(starts, append=counts.size)))
 
 
 def optimal_widths(counts: NDArray[Any], fwhm: NDArray[np.int64]) -> NDArray[np.int64]:

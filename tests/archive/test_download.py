@@ -338,11 +338,29 @@ def test_unfiltered_events_come_only_for_the_pipeline(
         assert names == [*found["events"], found["bad_pixels"], found["ehk"], unfiltered]
 
 
+def test_the_archives_response_comes_only_where_it_is_taken(
+    directory_place: Any, content: Any, tmp_path: Path
+) -> None:
+    name = f"xtend/products/xa{OBSID}xtd_src.rmf.gz"
+    directory_place.fill(content | {name: content[EVENTS]})
+    without = fetch_observation(directory_place.url, OBSID, str(tmp_path)).facts["datasets"]
+    assert {found["rmf"] for found in without.values()} == {None}
+    assert not (tmp_path / name).exists()
+    facts = fetch_observation(directory_place.url, OBSID, str(tmp_path), rmf=True).facts
+    assert (tmp_path / name).read_bytes() == content[EVENTS]
+    for found in facts["datasets"].values():
+        assert found["rmf"] == name
+        assert found["inputs"][-1] == {
+            "name": name, "size": len(content[EVENTS]),
+            "sha256": hashlib.sha256(content[EVENTS]).hexdigest(),
+        }  # fmt: skip
+
+
 def test_a_missing_companion_is_null(directory_place: Any, content: Any, tmp_path: Path) -> None:
     directory_place.fill({EVENTS: content[EVENTS]})
     report = fetch_observation(directory_place.url, OBSID, str(tmp_path / "here"))
     dataset = report.facts["datasets"]["31100010"]
-    assert (dataset["bad_pixels"], dataset["ehk"]) == (None, None)
+    assert (dataset["bad_pixels"], dataset["ehk"], dataset["rmf"]) == (None, None, None)
     assert report.facts["bytes"] == len(content[EVENTS])
 
 

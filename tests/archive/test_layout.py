@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from tasks.archive.layout import ArchiveFile, EventFile, datasets, listed, needed, observation_path, safe_name
 from tasks.core.errors import NoData, Proprietary
-from tasks.core.identifiers import ObsID
+from tasks.core.identifiers import DataClass, ObsID
 
 OBSID = ObsID("300049010")
 
@@ -202,3 +202,59 @@ def test_a_download_for_the_pipeline_holds_what_it_reads_once() -> None:
     # The extended housekeeping serves exposure maps as well.
     assert needed(found) == (events, read[1], read[0], *read[2:])
     assert datasets(OBSID, listing)["31100010"].pipeline == ()
+
+
+def response(name: str, *, obsid: str = OBSID, suffix: str = ".gz") -> ArchiveFile:
+    return other(f"xtend/products/xa{obsid}{name}.rmf{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        ([response("xtd_src")], "xtd_src"),
+        ([response("xtd_p031100010_src"), response("xtd_p032000010_src")], "xtd_p031100010_src"),
+        ([response("xtd_p032000010_src"), response("xtd_src")], "xtd_src"),
+        ([response("xtd_p032000010_src")], "xtd_p032000010_src"),
+        ([response("xtd_b"), response("xtd_a")], "xtd_a"),
+    ],
+)
+def test_the_response_is_that_of_the_class_or_one_of_no_class(there: list[ArchiveFile], taken: str) -> None:
+    found = datasets(OBSID, [cleaned("31100010"), *there], rmf=True)["31100010"]
+    assert found.rmf is not None
+    assert found.rmf.name == f"xtend/products/xa{OBSID}{taken}.rmf.gz"
+    assert found.rmf in needed({DataClass("31100010"): found})
+
+
+def test_the_gzipped_response_is_taken() -> None:
+    files = [cleaned("30000010"), response("xtd_src", suffix=""), response("xtd_src")]
+    found = datasets(OBSID, files, rmf=True)["30000010"].rmf
+    assert found is not None
+    assert found.name.endswith(".rmf.gz")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"xtend/products/xa{OBSID}xtd_src.rmf.gz.gpg",
+        f"xtend/products/xa{OBSID}rsl_src.rmf.gz",
+        f"resolve/products/xa{OBSID}xtd_src.rmf.gz",
+        "xtend/products/xa300049011xtd_src.rmf.gz",
+        f"xtend/products/xa{OBSID}xtd_src.arf.gz",
+        f"xtend/products/old/xa{OBSID}xtd_src.rmf.gz",
+    ],
+)
+def test_other_files_are_no_response(name: str) -> None:
+    assert datasets(OBSID, [cleaned("30000010"), other(name)], rmf=True)["30000010"].rmf is None
+
+
+def test_a_response_is_left_where_one_is_made() -> None:
+    found = datasets(OBSID, [cleaned("30000010"), response("xtd_src")])["30000010"]
+    assert found.rmf is None
+    assert len(found.files) == 1
+
+
+def test_both_classes_may_share_a_response() -> None:
+    files = [cleaned("31100010"), cleaned("32000010"), response("xtd_src")]
+    found = datasets(OBSID, files, rmf=True)
+    assert found["31100010"].rmf == found["32000010"].rmf
+    assert len(needed(found)) == 3

@@ -41,6 +41,16 @@ def test_what_the_engines_read_counts(name, change, native, pipeline):
     assert (hashed(other, pipeline=True) != hashed(listing(), pipeline=True)) is pipeline
 
 
+def test_the_archives_response_counts_where_it_is_taken():
+    rmf = ArchiveFile(name=f"xtend/products/xa{OBSID}xtd_src.rmf.gz", size=5)
+    with_rmf, bare = (
+        [listing_hash(OBSID, files, pipeline=False, rmf=rmf) for rmf in (True, False)]
+        for files in ([*listing(), rmf], listing())
+    )
+    assert with_rmf[0] != bare[0]
+    assert with_rmf[1] == bare[1] == bare[0]
+
+
 def test_the_order_does_not_count_and_a_new_data_class_does():
     assert hashed(listing()[::-1]) == hashed(listing())
     more = [*listing(), ArchiveFile(name=EVENTS.replace("31100010", "32000010"), size=1, etag="e")]

@@ -28,7 +28,7 @@ from tasks.core.identifiers import ObsID
 from tasks.core.state import Standing, State
 from tasks.library.fingerprint import fingerprint
 from tasks.library.orders import STEP_VERSIONS
-from tasks.library.recipe import Recipe
+from tasks.library.recipe import Recipe, Source
 from tasks.library.rows import ObservationRow
 
 NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
@@ -214,7 +214,7 @@ def test_what_is_done_and_asked_for_is_looked_at_first():
     [
         ({"seen": observation(exposure=60000.0)}, "changed: catalogue row"),
         ({"seen": observation(dataclasses=("30000010",))}, "changed: catalogue row"),
-        ({"recipe": Recipe.model_validate({"spectra": {"group_minimum": 25}})}, "changed: recipe"),
+        ({"recipe": Recipe.model_validate({"spectra": {"grouping": ("min:25",)}})}, "changed: recipe"),
         ({"recipe": Recipe(name="other")}, "changed: recipe"),
         ({"versions": {"native": "2"}}, "changed: version of native"),
         ({"versions": {"heasoft": "6.36"}}, "changed: version of heasoft, version of native"),
@@ -224,6 +224,17 @@ def test_what_is_done_and_asked_for_is_looked_at_first():
 def test_a_change_outside_is_a_reason(change, why):
     run, choice = choose(row(), **change)
     assert (run, choice.why) == (True, why)
+
+
+def test_another_region_file_in_the_recipe_s_folder_is_a_reason(tmp_path):
+    recipe = RECIPE.model_copy(update={"source": Source(region_folder=str(tmp_path))})
+    before = basis(observation(), recipe, VERSIONS)
+    (tmp_path / "notes.txt").write_text("no region")
+    assert basis(observation(), recipe, VERSIONS) == before
+    (tmp_path / f"{OBSID}_src.reg").write_text("physical\ncircle(1,2,3)\n")
+    after = basis(observation(), recipe, VERSIONS)
+    assert {key for key in after if after[key] != before[key]} == {"given regions"}
+    assert "given regions" not in basis(observation(), RECIPE, VERSIONS)
 
 
 def test_a_new_version_of_a_step_is_a_reason(monkeypatch):

@@ -20,7 +20,7 @@ from tasks.archive.simulated import events, keywords
 from tasks.archive.simulated.detector import MODES
 from tasks.archive.simulated.fits_files import datasum, intervals_table, mark, with_checksum
 from tasks.archive.simulated.programme import Observation
-from tasks.archive.simulated.sources import PointSource
+from tasks.archive.simulated.sources import POWER_LAW, STAR, THERMAL, Source
 from tasks.archive.simulated.timeline import Intervals, frames, good_cycles, merged
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.xtend.geometry import CCD_SIZE, DET_SIZE, PIXEL_DEG, SKY_CENTRE, SKY_SIZE
@@ -29,9 +29,9 @@ SEED: Final = 3
 CLASS: Final = DataClass("30000010")
 OBSERVATION: Final = Observation(
     ObsID("900099010"), "BENCH", "to measure on", (CLASS,), 187.7059, 12.3911, 37.0, 170000000.25, 330000.0,
-    PointSource("target", 6.0, "power law"),
-    field=(PointSource("field 1", 0.6, "thermal", (1210.0, 640.0)),
-           PointSource("field 2", 0.3, "star", (520.0, 1120.0))),
+    Source("target", 6.0, POWER_LAW),
+    field=(Source("field 1", 0.6, THERMAL, (1210.0, 640.0)),
+           Source("field 2", 0.3, STAR, (520.0, 1120.0))),
     background=3.0,
 )  # fmt: skip
 """About 200 ks of good time in 330 ks."""

@@ -89,8 +89,14 @@ class Workshop:
     def grouped(self, spectrum: Path, minimum: int | None, rmf: Path | None) -> Path:
         """A grouped spectrum; without a minimum it is grouped optimally."""
         path = self.new()
-        request = {"name": str(path), "spectrum": str(spectrum), "minimum": minimum}
-        return self._derived(path, grouped=[request | {"rmf": str(rmf) if rmf else None}])
+        request = {
+            "name": str(path),
+            "spectrum": str(spectrum),
+            "grouping": "opt" if minimum is None else f"min:{minimum}",
+            "rmf": str(rmf) if rmf else None,
+            "background": None,
+        }
+        return self._derived(path, grouped=[request])
 
     def _derived(self, path: Path, **lists: Any) -> Path:
         given = {"rate_images": [], "net_curves": [], "grouped": []} | lists

@@ -49,15 +49,16 @@ RECIPE: dict[str, Any] = {
 HEASOFT = {"heasoft": "6.36", "heasoftpy": "1.5", "caldb": "20260115-a", "heasoft-engine": "1"}
 
 REGIONS = {"region source", "region background"}
-OF_SOURCE = {"light-curve source *", "spectrum source", "grouped-spectrum *", "light-curve net *", "rmf *",
-             "arf *"}  # fmt: skip
-OF_BACKGROUND = {"light-curve background *", "spectrum background", "light-curve net *"}
+LOADERS = {"loader-script *"}
+OF_SOURCE = {"light-curve source *", "spectrum source", "grouped-spectrum *", "light-curve net *"}
+OF_BACKGROUND = {"light-curve background *", "spectrum background", "light-curve net *", *LOADERS}
 RATES = {"rate-image *"}
-BY_EXPOSURE = {"exposure-map *", *REGIONS, "spectrum *", "grouped-spectrum *", "light-curve net *", *RATES,
-               "rmf *", "arf *", "raytraced-events *"}  # fmt: skip
+BY_EXPOSURE = {"exposure-map *", *REGIONS, "spectrum *", "grouped-spectrum *", "light-curve net *", *RATES}
 BY_EVENTS = {"cleaned-events *", "image *", "light-curve *", "region *", *BY_EXPOSURE}
-RESPONSES = {"rmf *", "arf *", "raytraced-events *"}
-BY_EXTRACTION = {"image *", "light-curve *", "spectrum *", "grouped-spectrum *", *RATES, "rmf *", "arf *"}
+OPTIMAL = {"grouped-spectrum source opt"}
+BY_RMF = {"rmf *", *OPTIMAL, *LOADERS}
+RESPONSES = {*BY_RMF, "arf *", "raytraced-events *"}
+BY_EXTRACTION = {"image *", "light-curve *", "spectrum *", "grouped-spectrum *", *RATES}
 EVERYTHING = {"*"}
 
 
@@ -112,13 +113,27 @@ NATIVE_CAUSES: dict[str, tuple[Cause, set[str]]] = {
     "curve time bin": (recipe("light_curves", time_bin=500.0), {"light-curve *"}),
     "curve threshold": (recipe("light_curves", exposure_threshold=0.5), {"light-curve *"}),
     "errors of net curves": (recipe("light_curves", net_errors="linear"), {"light-curve net *"}),
-    "grouping": (recipe("spectra", group_minimum=25), {"grouped-spectrum *"}),
+    "grouping": (
+        recipe("spectra", grouping=("min:25", "opt", "bmin:3", "optmin:9")),
+        {"grouped-spectrum source *:*", *LOADERS},
+    ),
+    "no grouping": (recipe("spectra", grouping=()), LOADERS),
+    "energies of a fit": (recipe("responses", fit_band_kev=(0.6, 9.0)), LOADERS),
+    "a given RMF": (recipe("responses", rmf=__file__), BY_RMF),
+    "a given ARF": (recipe("responses", arf=__file__), {"arf *", *LOADERS}),
+    "the archive's RMF": (Cause(content=".rmf"), BY_RMF),
     "BACKSCAL": (
         recipe("spectra", backscal="maximum"), {"spectrum *", "grouped-spectrum *", "light-curve net *"}
     ),
-    "source radius": (recipe("source", radius_arcmin=1.0), REGIONS | OF_SOURCE),
+    # A smaller source leaves room for a nearer background.
+    "source radius": (recipe("source", radius_arcmin=1.0), REGIONS | OF_SOURCE | OF_BACKGROUND),
     "background radius": (recipe("background", radius_arcmin=2.0), {"region background"} | OF_BACKGROUND),
     "least background": (recipe("background", minimum_fraction=0.2), {"region background"}),
+    "least radius of a background": (
+        recipe("background", minimum_radius_arcmin=1.0), {"region background"}
+    ),
+    "least source": (recipe("source", minimum_fraction=0.1), REGIONS),
+    "how far a peak may lie": (recipe("source", shift_arcsec=10.0), REGIONS),
     "entries of the responses": (
         recipe("responses", numphoton=1000, minphoton=1, erange=(0.4, 17, 0, 0)), set()
     ),
@@ -127,6 +142,7 @@ NATIVE_CAUSES: dict[str, tuple[Cause, set[str]]] = {
                efficiency_energy_kev=6.0), set()
     ),
     "recipe name": (Cause(recipe={"name": "other"}), set()),
+    "a caution that would forbid": (Cause(recipe={"blocking": ("pile-up",)}), set()),
     "engine version": (Cause(version="native"), EVERYTHING),
     "events": (Cause(content="_cl.evt"), BY_EVENTS),
     "bad pixel image": (Cause(content=".bimg"), {"bad-pixel-image *", *BY_EXPOSURE}),
@@ -134,12 +150,12 @@ NATIVE_CAUSES: dict[str, tuple[Cause, set[str]]] = {
     **{
         f"version of {step}": (Cause(step=step), remade)
         for step, remade in {
-            Step.PROCESSING: EVERYTHING,
+            Step.PROCESSING: {"bad-pixel-image *", *BY_EVENTS},
             Step.EXPOSURE: BY_EXPOSURE,
             Step.REGIONS: {"region *"},
             Step.EXTRACTION: BY_EXTRACTION,
-            Step.DERIVED: {*RATES, "grouped-spectrum *", "light-curve net *"},
-            Step.RESPONSES: set[str](),
+            Step.DERIVED: {*RATES, "grouped-spectrum source min:1", "light-curve net *"},
+            Step.RESPONSES: BY_RMF,
         }.items()
     },
     **{
@@ -149,7 +165,7 @@ NATIVE_CAUSES: dict[str, tuple[Cause, set[str]]] = {
             "cleaned-events field", "bad-pixel-image field", "exposure-map field 1", "exposure-map field 4",
             "region calibration", "image field 0.6-2.0 4", "light-curve source 0.6-2.0",
             "light-curve net 2.0-6.0", "spectrum background", "rate-image field 0.6-10.0 4",
-            "grouped-spectrum source",
+            "grouped-spectrum source min:1", "grouped-spectrum source opt", "rmf source",
         )
     },
     "manifest, deleted": (Cause(harm="deleted manifest"), EVERYTHING),
@@ -166,23 +182,30 @@ HEASOFT_CAUSES: dict[str, tuple[Cause, set[str], bool]] = {
     "seed": (recipe("heasoft", seed=8), EVERYTHING, True),
     "modes' good times": (recipe("heasoft", calc_modegti="yes"), EVERYTHING, True),
     "flickering pixels": (
-        recipe("heasoft", flickering="xtdpixclip"), BY_EVENTS | {"flickering-pixels *"}, True
+        recipe("heasoft", flickering="xtdpixclip"), BY_EVENTS | RESPONSES | {"flickering-pixels *"}, True
     ),
     "efficiency map": (recipe("heasoft", efficiency_energy_kev=6.0), {"efficiency-map *"}, False),
     "chatter": (recipe("heasoft", chatter=3), set(), False),
     "hours": (recipe("heasoft", hours=1.0), set(), False),
-    "photons": (recipe("responses", numphoton=1000), {"raytraced-events *", "arf *"}, False),
-    "photons per energy": (recipe("responses", minphoton=1), {"arf *"}, False),
-    "energies": (recipe("responses", erange=(0.4, 17, 0, 0)), {"raytraced-events *", "arf *"}, False),
-    "shape of the source": (
-        recipe("responses", source_type="FLATCIRCLE"), {"raytraced-events *", "arf *"}, False
+    "photons": (recipe("responses", numphoton=1000), {"raytraced-events *", "arf *", *LOADERS}, False),
+    "photons per energy": (recipe("responses", minphoton=1), {"arf *", *LOADERS}, False),
+    "energies": (
+        recipe("responses", erange=(0.4, 17, 0, 0)), {"raytraced-events *", "arf *", *LOADERS}, False
     ),
-    "energies of a fit": (recipe("responses", fit_band_kev=(0.6, 9.0)), {"arf *"}, False),
+    "shape of the source": (
+        recipe("responses", source_type="FLATCIRCLE"), {"raytraced-events *", "arf *", *LOADERS}, False
+    ),
+    "energies of a fit": (recipe("responses", fit_band_kev=(0.6, 9.0)), {"arf *", *LOADERS}, False),
     "radius of a shape not asked for": (recipe("responses", flat_radius_arcmin=3.0), set(), False),
     "curve band": (
         recipe("light_curves", bands=("0.6-2", "6-10")), {"light-curve * 6.0-10.0"}, False
     ),
-    "grouping": (recipe("spectra", group_minimum=25), {"grouped-spectrum *"}, False),
+    "grouping": (
+        recipe("spectra", grouping=("min:25", "opt")), {"grouped-spectrum source min:25", *LOADERS}, False
+    ),
+    "a given RMF": (recipe("responses", rmf=__file__), {*BY_RMF, "arf *"}, False),
+    "a given ARF": (recipe("responses", arf=__file__), {"arf *", *LOADERS}, False),
+    "the archive's RMF": (Cause(content=".rmf"), set(), False),
     "unfiltered events": (Cause(content="_uf.evt"), EVERYTHING, True),
     "the archive's cleaned events": (Cause(content="_cl.evt"), set(), False),
     "version of responses": (Cause(step=Step.RESPONSES), RESPONSES, False),
@@ -196,8 +219,8 @@ HEASOFT_CAUSES: dict[str, tuple[Cause, set[str], bool]] = {
 
 
 def label(product: Product) -> str:
-    """Kind, role, band and binning."""
-    entry = (product.entry.get(key) for key in ("band", "binning"))
+    """Kind, role, band, binning and grouping."""
+    entry = (product.entry.get(key) for key in ("band", "binning", "grouping"))
     return " ".join(str(part) for part in (product.kind, product.role, *entry) if part is not None)
 
 
@@ -299,7 +322,7 @@ def really(tmp_path_factory: pytest.TempPathFactory) -> Done:
     root = tmp_path_factory.mktemp("really")
     make_observation(root / "archive", OBSERVATION, seed=1, events=1000)
     site = open_site(Settings(data=root / "data", archive=str(root / "archive"), cores=2))
-    brought = asyncio.run(fetch(site, OBSERVATION.obsid))
+    brought = asyncio.run(fetch(site, OBSERVATION.obsid, rmf=True))
     asked = Recipe.model_validate(RECIPE | {"engine": "native"})
     dataset = downloaded_dataset(site, OBSERVATION.obsid, next(iter(brought)), asked)
     return Done(site, dataset, go(dataset, site))
@@ -394,6 +417,21 @@ def test_a_cause_makes_its_own_products_again_and_nothing_else_runs(copied, copy
     assert set(made) <= {item.name for item in manifest.products}
 
 
+def test_a_given_region_that_changes_makes_its_own_products_again(copied, copyist, tmp_path):
+    folder = tmp_path / "regions"
+    folder.mkdir()
+    (folder / f"{OBSERVATION.obsid}_back.reg").write_text("physical\ncircle(1300,1500,60)\n")
+    source = folder / f"{OBSERVATION.obsid}_src.reg"
+    source.write_text("physical\ncircle(1215.5,1215.5,60)\n")
+    dataset = changed(copied.dataset, recipe("source", region_folder=str(folder)))
+    go(dataset, copied.site)
+    before = copied.files()
+    copyist.calls.clear()
+    source.write_text("physical\nannulus(1215.5,1215.5,10,60)\n")
+    go(dataset, copied.site)
+    check(copied, dataset, set(copyist.made), before, REGIONS | OF_SOURCE | LOADERS)
+
+
 class Tools:
     """Stands in for the HEASoft engine: one call a step."""
 
@@ -460,7 +498,9 @@ def test_another_engine_makes_everything_again(with_tools, copyist, really):
     check(with_tools, really.dataset, set(copyist.made), before, EVERYTHING)
 
 
-def test_only_a_file_that_has_changed_is_downloaded_again(really, tmp_path):
+def test_only_a_file_that_has_changed_is_downloaded_again(really, tmp_path, monkeypatch):
+    # It leaves the listing's hash where it works.
+    monkeypatch.chdir(tmp_path)
     archive = tmp_path / "archive"
     shutil.copytree(really.site.settings.archive, archive)
     folder = tmp_path / "downloads"
@@ -481,3 +521,60 @@ def test_only_a_file_that_has_changed_is_downloaded_again(really, tmp_path):
     second, new_hashes = downloaded()
     assert {name for name in first if second[name] != first[name]} == {events}
     assert {name for name in hashes if new_hashes[name] != hashes[name]} == {events}
+
+
+FITTED = {"model": "powerlaw", "despite": ("no-effective-area",)}
+FIT_CAUSES: dict[str, tuple[Cause, bool]] = {
+    "nothing": (Cause(), False),
+    "another model": (recipe("fit", model="bbody"), True),
+    "another band": (recipe("fit", band="0.7-8"), True),
+    "a frozen parameter": (recipe("fit", freeze={"powerlaw.PhoIndex": 2.0}), True),
+    "a start value": (recipe("fit", start={"powerlaw.PhoIndex": 2.0}), True),
+    "bounds": (recipe("fit", bounds={"powerlaw.PhoIndex": (1, 3)}), True),
+    "another statistic": (recipe("fit", statistic="chi2"), True),
+    "other abundances": (recipe("fit", abundances="wilm"), True),
+    "the spectrum in other groups": (recipe("fit", grouping="min:1"), True),
+    "insisting more": (recipe("fit", despite=("no-effective-area", "extended-target")), False),
+    "Sherpa": (Cause(version="sherpa", engine_of=Step.FIT), True),
+    "version of fits": (Cause(step=Step.FIT), True),
+    "version of responses": (Cause(step=Step.RESPONSES), True),
+    "version of derived": (Cause(step=Step.DERIVED), False),
+    "events": (Cause(content="_cl.evt"), True),
+    "EHK": (Cause(content=".ehk"), True),
+    "the archive's RMF": (Cause(content=".rmf"), True),
+    "a given ARF": (recipe("responses", arf=__file__), True),
+    "source radius": (recipe("source", radius_arcmin=1.0), True),
+    "background radius": (recipe("background", radius_arcmin=2.0), True),
+    "other grouped spectra besides": (recipe("spectra", grouping=("min:25", "opt")), False),
+    "image band": (recipe("images", bands=("0.6-2",)), False),
+    "curve time bin": (recipe("light_curves", time_bin=500.0), False),
+    "the fit, deleted": (Cause(harm="deleted fit source 0.5-10.0 opt"), True),
+    "its spectrum, deleted": (Cause(harm="deleted grouped-spectrum source opt"), False),
+}
+
+
+@pytest.mark.parametrize("name", FIT_CAUSES)
+def test_a_fit_is_made_again_where_what_it_depends_on_has_changed(copied, copyist, monkeypatch, name):
+    cause, expected = FIT_CAUSES[name]
+    asked = changed(copied.dataset, recipe("fit", **FITTED))
+    sherpa = asked.engines[Step.FIT].model_copy(update={"versions": {"native": "1", "sherpa": "4.19.0"}})
+    asked = asked.model_copy(update={"engines": asked.engines | {Step.FIT: sherpa}})
+    manifest = go(asked, copied.site)
+    # Nothing else comes of a fit that is asked for.
+    assert {step for step, _ in copyist.calls} == {Step.FIT}
+    copyist.calls.clear()
+    fitted = Done(copied.site, asked, manifest)
+    go(befall(fitted, cause, monkeypatch), copied.site)
+    assert (Step.FIT in {step for step, _ in copyist.calls}) == expected
+
+
+def test_a_fit_that_is_not_asked_for_any_more_goes(copied, copyist):
+    asked = changed(copied.dataset, recipe("fit", **FITTED))
+    refused = go(asked, copied.site)
+    assert [item.why for item in refused.not_made if item.step == Step.FIT] == [
+        "a fit needs Sherpa and periodictable, which are not both installed here: pip install "
+        "'xtendflow[sherpa]', or make sherpa"
+    ]
+    manifest = go(copied.dataset, copied.site)
+    assert not [item for item in manifest.not_made if item.step == Step.FIT]
+    assert copyist.calls == []

@@ -12,6 +12,7 @@ from tasks.core.errors import BadInput, EnvironmentFault
 from tasks.core.settings import Settings
 from tasks.engines import choice
 from tasks.engines.choice import STEPS, choose, engine, register
+from tasks.engines.fitters import REGISTERED, fitters
 from tasks.engines.heasoft import engine as heasoft_engine
 from tasks.engines.heasoft import installation
 from tasks.engines.heasoft.installation import Installation
@@ -76,6 +77,9 @@ def test_without_heasoft_auto_is_native():
     assert {use.name for use in chosen.uses.values()} == {"native"}
     assert (chosen.name, chosen.versions, chosen.queue) == ("native", {"native": "1"}, "default")
     assert not chosen.reprocesses
+    assert chosen.takes_rmf
+    # A given one makes the archive's superfluous.
+    assert not choose(Recipe.model_validate({"responses": {"rmf": "a.rmf"}})).takes_rmf
 
 
 def test_with_heasoft_auto_is_heasoft(host):
@@ -83,6 +87,8 @@ def test_with_heasoft_auto_is_heasoft(host):
     chosen = choose(Recipe())
     assert (chosen.name, chosen.versions, chosen.queue) == ("heasoft", versions(), "heasoft")
     assert chosen.reprocesses
+    assert not chosen.takes_rmf
+    assert choose(Recipe.model_validate({"engines": {"responses": "native"}})).takes_rmf
 
 
 @pytest.mark.parametrize("lacking", ["heasoft", "caldb", "py"])
@@ -287,3 +293,86 @@ def test_an_engine_that_cannot_tell_its_versions_is_not_registered(host, tmp_pat
     register(site)
     assert site.ledger.registered_versions("heasoft") == ()
     assert "fversion fails" in caplog.text
+
+
+FITTED = {"fit": {"model": "powerlaw"}}
+SHERPA = {"sherpa": "4.19.0", "periodictable": "2.0.2"}
+PYXSPEC = {"pyxspec": "installed"}
+
+
+@pytest.fixture
+def able(monkeypatch) -> Callable[[dict[str, str]], None]:
+    """Says what this host can fit with."""
+    return lambda found: monkeypatch.setattr(choice, "fitters", lambda: found)
+
+
+def use_of_fits(
+    recipe: dict[str, object], *fitting: dict[str, str], **more: object
+) -> tuple[str, dict[str, str]]:
+    use = choose(Recipe.model_validate(FITTED | recipe), fitting=fitting, **more).uses[Step.FIT]
+    return use.name, use.versions
+
+
+@pytest.mark.usefixtures("bare")
+def test_fits_depend_on_what_fits_and_nothing_else_does(able):
+    able(SHERPA)
+    chosen = choose(Recipe.model_validate(FITTED))
+    assert chosen.uses[Step.FIT].versions == {"native": "1", **SHERPA}
+    assert {tuple(use.versions) for step, use in chosen.uses.items() if step != Step.FIT} == {("native",)}
+    # A sweep sees a new version of it as a cause, but only where something is fitted.
+    assert chosen.versions == {"native": "1", **SHERPA}
+    assert choose(Recipe()).versions == {"native": "1"}
+
+
+@pytest.mark.usefixtures("bare")
+def test_without_sherpa_fits_say_so_by_the_version_that_is_not_there(able):
+    able({})
+    assert use_of_fits({}) == ("native", {"native": "1"})
+    able({"periodictable": "2.0.2"})
+    assert use_of_fits({}) == ("native", {"native": "1"})
+
+
+@pytest.mark.parametrize(
+    ("found", "recipe", "name", "more"),
+    [
+        (SHERPA | PYXSPEC, {}, "heasoft", PYXSPEC),
+        # Where XSPEC is not, Sherpa stands in, unless it was asked for by name.
+        (SHERPA, {}, "native", SHERPA),
+        (SHERPA, {"engines": {"fit": "heasoft"}}, "heasoft", {}),
+        (SHERPA, {"engine": "heasoft"}, "heasoft", {}),
+        ({}, {}, "heasoft", {}),
+        (SHERPA | PYXSPEC, {"engines": {"fit": "native"}}, "native", SHERPA),
+        (SHERPA | PYXSPEC, {"engine": "native", "engines": {"fit": "auto"}}, "heasoft", PYXSPEC),
+    ],
+)
+def test_who_fits_where_heasoft_is(host, able, found, recipe, name, more):
+    host()
+    able(found)
+    own = {"native": "1"} if name == "native" else versions()
+    assert use_of_fits(recipe) == (name, own | more)
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_scheduler_goes_by_what_workers_fit_with(able):
+    able({})
+    older = {"sherpa": "4.9.1", "periodictable": "2.1.0"}
+    assert use_of_fits({}, older, SHERPA, {}) == ("native", {"native": "1", **SHERPA})
+    settled = choose(Recipe.model_validate(FITTED), [versions()], [SHERPA])
+    assert settled.uses[Step.FIT].name == "native"
+    able(SHERPA)
+    # As the worker sees it, which knows itself alone.
+    assert choose(settled.recipe, [versions()]).uses == settled.uses
+
+
+def test_a_host_tells_the_ledger_what_it_fits_with(host, able, tmp_path):
+    site = open_site(Settings(data=tmp_path))
+    host(None, None, None)
+    able(SHERPA)
+    register(site)
+    assert site.ledger.registered_versions(REGISTERED) == (SHERPA,)
+
+
+def test_what_is_installed_here_is_found_without_an_import():
+    pytest.importorskip("periodictable")
+    found = fitters()
+    assert set(found) in ({"sherpa", "periodictable"}, set(found) & {"pyxspec"})

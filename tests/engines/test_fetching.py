@@ -92,15 +92,15 @@ def test_an_observation_without_files_has_no_data(site):
     assert list(site.scratch.glob("*")) == []
 
 
-@pytest.mark.parametrize("pipeline", [True, False])
-def test_the_download_is_told_whether_the_pipeline_will_run(site, monkeypatch, pipeline):
+@pytest.mark.parametrize(("pipeline", "rmf"), [(True, False), (False, True), (False, False)])
+def test_the_download_is_told_what_the_engines_need(site, monkeypatch, pipeline, rmf):
     told = []
 
     async def run_call(call, directory, log, *, cores, on_progress=None):
-        told.append(call.parameters["pipeline"])
+        told.append((call.parameters["pipeline"], call.parameters["rmf"]))
         Path(call.parameters["directory"]).mkdir(parents=True)
         return CallResult(call, Report(facts={"datasets": FACTS}), 1.0)
 
     monkeypatch.setattr(fetching, "run_call", run_call)
-    asyncio.run(fetch(site, OBSID, pipeline=pipeline))
-    assert told == [pipeline]
+    asyncio.run(fetch(site, OBSID, pipeline=pipeline, rmf=rmf))
+    assert told == [(pipeline, rmf)]

@@ -45,6 +45,7 @@ class Workshop:
     name: str = "native"
     asked: list[tuple[Step, str]] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    fewest: int = 100
     cautions: tuple[str, ...] = ()
     file_cautions: dict[str, str] = field(default_factory=dict)
     error: Exception | None = None
@@ -101,7 +102,7 @@ class Workshop:
                 (directory / name).write_text(content)
         report = Report(
             facts={
-                "counts": dict.fromkeys(call.outputs, len(self.asked)),
+                "counts": dict.fromkeys(call.outputs, self.fewest + len(self.asked)),
                 "asked": len(self.asked),
                 **({"target": TARGET} if call.parameters["step"] == Step.PROCESSING else {}),
             },
@@ -195,7 +196,7 @@ def left_in_scratch(site: Site) -> list[Path]:
 def test_everything_is_made_once_and_then_nothing(site, workshop):
     manifest = go(a_dataset(), site)
     assert workshop.names() == {item.name for item in manifest.products}
-    assert {item.step for item in manifest.products} == set(STEPS) - {Step.RESPONSES}
+    assert {item.step for item in manifest.products} == set(STEPS) - {Step.RESPONSES, Step.FIT}
     assert read_manifest(site.store, manifest.obsid, manifest.dataclass) == manifest
     before = stored(site)
     assert {f"900001010/30000010/{item.path}" for item in manifest.products} < before.keys()
@@ -287,9 +288,9 @@ def test_a_new_archive_file_makes_everything_again_and_is_noted(site, workshop):
 def test_regions_that_come_out_the_same_leave_their_products_alone(site, workshop):
     go(a_dataset(), site)
     workshop.names()
-    manifest = go(a_dataset(background={"candidates": 8}), site)
+    manifest = go(a_dataset(background={"minimum_radius_arcmin": 1.0}), site)
     assert workshop.names() == named(manifest, Kind.REGION, Role.BACKGROUND)
-    manifest = go(a_dataset(background={"candidates": 8}, source={"radius_arcmin": 1.0}), site)
+    manifest = go(a_dataset(background={"minimum_radius_arcmin": 1.0}, source={"radius_arcmin": 1.0}), site)
     assert named(manifest, Kind.SPECTRUM, Role.BACKGROUND) < workshop.names()
 
 
@@ -308,7 +309,7 @@ def test_what_could_not_be_made_is_settled_until_its_fingerprint_changes(site, w
     assert workshop.names() == set()
 
     # What is made anew beside it does not ask it again, nor forget why it is not there.
-    grouping = {"spectra": {"group_minimum": 25}}
+    grouping = {"spectra": {"grouping": ("min:25",)}}
     manifest = go(a_dataset(**grouping), site)
     assert workshop.names() == named(manifest, Kind.GROUPED_SPECTRUM)
     assert [item for item in manifest.not_made if item.role == Role.NET] == refused
@@ -427,6 +428,25 @@ def test_a_caution_of_discovery_goes_when_it_no_longer_holds(site, workshop):
     assert workshop.names() == set()
     assert odd not in manifest.cautions
     assert "told" in [caution.id for caution in manifest.cautions]
+
+
+def test_what_steps_measured_is_judged_at_every_publication(site, workshop):
+    def ids(manifest: Manifest) -> list[str]:
+        return [caution.id for caution in manifest.cautions]
+
+    async def up_to_extraction(dataset: Dataset) -> Manifest:
+        for step in STEPS[: STEPS.index(Step.EXTRACTION) + 1]:
+            manifest = await make(step, dataset, site, lambda: None)
+        return manifest
+
+    workshop.fewest, workshop.cautions = 0, ("told",)
+    manifest = asyncio.run(up_to_extraction(a_dataset()))
+    # With the spectrum itself, not with the step after it; in no step's record, for none told it.
+    assert ids(manifest) == ["told", "too-few-counts"]
+    assert all(ids(record) == ["told"] for record in manifest.steps.values())
+    assert ids(go(a_dataset(), site)) == ["told", "too-few-counts"]
+    workshop.fewest = 100
+    assert ids(go(a_dataset(content={FILES[0]: "longer"}), site)) == ["told"]
 
 
 def test_cautions_of_product_and_dataset_stand_once(site, workshop):

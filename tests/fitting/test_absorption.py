@@ -5,8 +5,8 @@ import pytest
 
 from tasks.core.errors import EnvironmentFault
 from tasks.fitting import absorption, extras
-from tasks.fitting.abundances import TABLES
-from tasks.fitting.components import COMPONENTS
+from tasks.fitting.components import SHAPES
+from tasks.library.spectral.abundances import TABLES
 
 # Morrison & McCammon 1983, ApJ 270, 119, table 2: from an energy on, 1e-24 (c0 + c1 E + c2 E²) / E³ cm².
 COEFFICIENTS = [
@@ -56,7 +56,7 @@ def test_beyond_the_tables_it_goes_on():
 def test_a_column_absorbs_exponentially():
     pytest.importorskip("periodictable")
     edges = np.array([0.5, 0.6, 1.0, 2.0])
-    shape = COMPONENTS["phabs"].on(edges[:-1], edges[1:], "angr")
+    shape = SHAPES["phabs"](edges[:-1], edges[1:], "angr")
     assert shape(nH=0.0).tolist() == [1, 1, 1]
     assert shape(nH=0.6) == pytest.approx(shape(nH=0.2) ** 3)
     depth = 1e22 * absorption.cross_section((edges[1:] + edges[:-1]) / 2, "angr")

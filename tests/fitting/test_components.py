@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.fitting.components import COMPONENTS
+from tasks.fitting.components import SHAPES
+from tasks.library.spectral.components import COMPONENTS
 
 ERG_PER_KEV = 1.602176634e-9
 CM_PER_10_KPC = 3.0856775815e22
 
 
 def photons(name, edges, **values):
-    return COMPONENTS[name].on(edges[:-1], edges[1:], "angr")(**values)
+    return SHAPES[name](edges[:-1], edges[1:], "angr")(**values)
 
 
 def test_names_and_parameters_are_those_of_xspec():
@@ -108,7 +109,7 @@ def test_bremsstrahlung_has_the_emissivity_of_a_plasma():
 
 def test_bremsstrahlung_is_the_same_whatever_was_asked_before():
     edges = np.linspace(0.5, 10, 50)
-    shape = COMPONENTS["bremss"].on(edges[:-1], edges[1:], "angr")
+    shape = SHAPES["bremss"](edges[:-1], edges[1:], "angr")
     first = shape(kT=3.0, norm=1.0).copy()
     shape(kT=5.0, norm=2.0)
     assert shape(kT=3.0, norm=2.0) == pytest.approx(2 * first)

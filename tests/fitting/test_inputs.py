@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 
 from tasks.core.errors import BadInput
-from tasks.fitting.inputs import parse_grouping, read_files
+from tasks.fitting.inputs import read_files
 
 COUNTS = np.arange(100)
 
@@ -78,11 +78,3 @@ def test_a_file_of_the_header_that_is_not_there(toy, key, option):
         BadInput, match=rf"names absent\.fits in {key}, which is not beside it: give {option}"
     ):
         read_files(source)
-
-
-def test_groupings():
-    assert parse_grouping("opt") == "opt"
-    assert parse_grouping("min:25") == 25
-    for text in ("min", "min:0", "min:-1", "min:x", "25", "optimal", ""):
-        with pytest.raises(BadInput, match="give min:N"):
-            parse_grouping(text)

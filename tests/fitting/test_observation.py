@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 from tasks.core.errors import BadInput
 from tasks.core.identifiers import Band
 from tasks.fitting.judging import terms
-from tasks.fitting.model import Model
+from tasks.fitting.model import photons_of
 from tasks.fitting.observation import observe
+from tasks.library.spectral.model import Model
+from tasks.xtend.grouping import GroupingRule
 
 ALL = Band.parse("0-20")
 COUNTS = np.arange(100)
+OPTIMAL = GroupingRule("opt")
 
 
 def test_every_channel_is_a_group_of_its_own(toy, spectrum_of):
@@ -52,7 +55,7 @@ def test_grouping_anew_forgets_what_the_old_one_doubted(toy, spectrum_of):
     quality = np.zeros(100, np.int16)
     quality[3], quality[50] = 1, 2
     spectrum = spectrum_of(np.full(100, 2), quality=quality)
-    found = observe(spectrum, toy.response(), ALL, group=4)
+    found = observe(spectrum, toy.response(), ALL, group=GroupingRule("min", 4))
     # Channel 3 is bad: the second group reaches over it. Channel 50 is in.
     assert found.counts.sum() == 2 * 99 - 2
     assert (found.counts == 4).all()
@@ -61,15 +64,34 @@ def test_grouping_anew_forgets_what_the_old_one_doubted(toy, spectrum_of):
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(counts=st.lists(st.integers(1, 9), min_size=100, max_size=100), least=st.integers(1, 40))
 def test_groups_reach_the_minimum(toy, spectrum_of, counts, least):
-    found = observe(spectrum_of(counts), toy.response(), ALL, group=least)
+    found = observe(spectrum_of(counts), toy.response(), ALL, group=GroupingRule("min", least))
     assert (found.counts >= least).all()
     assert found.counts.sum() > sum(counts) - least
 
 
+def test_optimal_groups_with_a_minimum(toy, spectrum_of):
+    found = observe(spectrum_of(np.full(100, 3)), toy.response(), ALL, group=GroupingRule("optmin", 10))
+    assert found.counts.min() >= 10
+    assert (
+        found.counts.size
+        < observe(spectrum_of(np.full(100, 3)), toy.response(), ALL, group=OPTIMAL).counts.size
+    )
+
+
+def test_groups_by_counts_of_the_background(toy, spectrum_of):
+    rule, source = GroupingRule("bmin", 5), spectrum_of(np.full(100, 50))
+    behind = spectrum_of(np.arange(100) % 2)
+    found = observe(source, toy.response(), ALL, background=behind, group=rule)
+    assert found.background.min() >= 5
+    assert found.counts.size == 10
+    with pytest.raises(BadInput, match="a grouping bmin:5 goes by a background spectrum, and there is none"):
+        observe(source, toy.response(), ALL, group=rule)
+
+
 def test_optimal_groups_are_as_wide_as_the_resolution(toy, spectrum_of):
     few = np.where(np.arange(100) % 10, 0, 1)
-    wide = observe(spectrum_of(few), toy.response(), ALL, group="opt")
-    narrow = observe(spectrum_of(np.full(100, 10_000)), toy.response(), ALL, group="opt")
+    wide = observe(spectrum_of(few), toy.response(), ALL, group=OPTIMAL)
+    narrow = observe(spectrum_of(np.full(100, 10_000)), toy.response(), ALL, group=OPTIMAL)
     # The resolution is two channels; many counts tell half of it apart.
     assert wide.counts.size == 50
     assert narrow.counts.size > 90
@@ -147,7 +169,7 @@ def test_the_chain_is_that_of_sherpa_on_a_real_spectrum(pn, pn_folder, statistic
     band = Band.parse("0.5-7")
     background = pn.background if statistic != "cstat" else None
     observed = observe(pn.spectrum, pn.response, band, background=background)
-    expected = observed.fold(model.on(observed.energy_low, observed.energy_high)(model.values))
+    expected = observed.fold(photons_of(model, observed.energy_low, observed.energy_high)(model.values))
     assert observed.counts.size == 1022
     assert observed.counts.sum() == 42388
     found = float(terms(statistic, observed, expected).sum())
@@ -166,7 +188,7 @@ def by_sherpa(folder, model, statistic):
     data.set_background(io.read_pha(str(folder / "pn_backspec.fits.gz")))
     data.set_response(io.read_arf(str(folder / "pn.arf.gz")), io.read_rmf(str(folder / "pn.rmf.gz")))
     own = UserModel("own", [Parameter("own", "unused", 1.0)])
-    own.calc = lambda _, low, high: model.on(low, high)(model.values)
+    own.calc = lambda _, low, high: photons_of(model, low, high)(model.values)
     folded = data.get_full_response()(own)
     data.units = "energy"
     low, high = data._get_ebins(group=True)

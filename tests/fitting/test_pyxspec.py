@@ -1,5 +1,6 @@
 """What is asked of XSPEC and made of its answers; XSPEC itself is a double here."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,9 +8,11 @@ import numpy as np
 import pytest
 
 from tasks.core.errors import BadInput, EnvironmentFault, SoftwareFault
+from tasks.core.identifiers import Band
 from tasks.fitting import pyxspec
-from tasks.fitting.pyxspec import fit_with_xspec
-from tasks.fitting.results import FitResult
+from tasks.fitting.inputs import read_files
+from tasks.fitting.pyxspec import XspecModel, fit_with_xspec
+from tasks.library.spectral.result import FitResult
 
 
 class Parameter(SimpleNamespace):
@@ -22,6 +25,18 @@ class Parameter(SimpleNamespace):
     @values.setter
     def values(self, given: Any) -> None:
         self.kept = list(given) if isinstance(given, list) else [given, *self.kept[1:]]
+
+
+class Data(SimpleNamespace):
+    """As in PyXspec, a name given for `response` is loaded, and an object comes back."""
+
+    @property
+    def response(self) -> Any:
+        return self.loaded
+
+    @response.setter
+    def response(self, name: str) -> None:
+        self.loaded = SimpleNamespace(rmf=name)
 
 
 class Double:
@@ -65,9 +80,9 @@ class Double:
         return AllModels()
 
     def Spectrum(self, name: str) -> Any:
-        self.data = SimpleNamespace(
+        self.data = Data(
             noticed=range(self.groups),
-            response=SimpleNamespace(),
+            response="",
             flux=(3e-12, 0, 0),
             ignore=lambda text: self.asked.append(("ignore", text)),
         )
@@ -100,9 +115,11 @@ def double(monkeypatch):
     return place
 
 
-def fitted(**given: Any) -> FitResult:
-    asked = {"spectrum": "toy.pha", "model": "apec", "band": "0.5-7.5"} | given
-    return FitResult.model_validate(fit_with_xspec(**asked).facts["fit"])
+def fitted(statistic: Any = None, expression: str = "apec", **given: Any) -> FitResult:
+    paths = {name: Path(given.pop(name)) for name in ("background", "rmf", "arf") if name in given}
+    files = read_files(Path("toy.pha"), **paths)
+    model = XspecModel(expression, **given)
+    return fit_with_xspec(files, model, Band.parse("0.5-7.5"), statistic=statistic, given=paths)
 
 
 @pytest.mark.usefixtures("files")
@@ -110,7 +127,7 @@ def test_the_same_result_as_of_the_other_engine(double):
     xspec = double(70)
     result = fitted(background="back.pha", statistic="wstat", frozen={"apec.kt": 3.0})
     assert (result.engine, result.versions) == ("xspec", {"xspec": "12.14.1"})
-    assert (result.statistic.name, result.statistic.value, result.dof) == ("wstat", 120.0, 68)
+    assert (result.statistic.name, result.statistic.value, result.dof) == ("wstat", 120.0, 69)
     norm = result.parameters["apec.norm"]
     assert (norm.value, norm.low, norm.high, norm.frozen) == (0.5, 0.45, 0.6, False)
     assert result.parameters["apec.kT"].frozen
@@ -158,6 +175,32 @@ def test_a_fit_that_goes_on_falling_did_not_converge(double):
     assert not result.converged
     assert [caution.id for caution in result.cautions] == ["fit-not-converged"]
     assert not [what for what, _ in xspec.asked if what == "error"]
+
+
+@pytest.mark.usefixtures("files")
+def test_what_xspec_does_not_take_is_said_in_its_words(double, monkeypatch):
+    def refuse(expression):
+        raise Exception("Error: Model string is invalid.")
+
+    xspec = double(70)
+    monkeypatch.setattr(xspec, "Model", refuse)
+    with pytest.raises(BadInput, match=r"XSPEC does not take the model apec\(: Error: Model string"):
+        fitted(expression="apec(")
+
+
+@pytest.mark.usefixtures("files")
+def test_nothing_is_left_to_fit(double):
+    double(70)
+    with pytest.raises(BadInput, match="every parameter of apec is frozen"):
+        fitted(frozen={"apec.kT": 3.0, "apec.norm": 1.0})
+
+
+@pytest.mark.usefixtures("files")
+def test_files_that_are_given_go_before_those_of_the_header(double):
+    xspec = double(70)
+    fitted(rmf="toy.rmf", arf="toy.arf", background="none")
+    loaded = xspec.data.response
+    assert (loaded.rmf, loaded.arf, xspec.data.background) == ("toy.rmf", "toy.arf", "none")
 
 
 @pytest.mark.usefixtures("files")

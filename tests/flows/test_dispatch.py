@@ -261,7 +261,7 @@ def test_a_run_that_somebody_deletes_fails_alone(server, native):
 
 def test_a_missing_deployment_is_told_with_the_cure(server, heasoft_chosen):
     server.deployments.remove("observation/one-heasoft")
-    with pytest.raises(EnvironmentFault, match=r"no deployment observation/one-heasoft: prefect deploy "):
+    with pytest.raises(EnvironmentFault, match=r"no deployment observation/one-heasoft: xtendflow deploy "):
         run(heasoft_chosen)
 
 

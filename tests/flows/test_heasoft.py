@@ -13,7 +13,8 @@ pytestmark = [
 ]
 
 FAINT, SPLIT = "900004010", "900002010"
-STEPS = ("processing", "exposure", "regions", "extraction", "derived", "responses")
+DAMAGED, NO_GOOD_TIME, NO_HOUSEKEEPING = "900011010", "900013010", "900014010"
+STEPS = ("processing", "exposure", "regions", "extraction", "derived", "responses", "fit")
 TOOLS = {"xtdpipeline", "xaexpmap", "fimgbin", "coordpnt", "extractor", "ahbackscal", "lcmath", "ftgrouppha",
          "xtdrmf", "xaarfgen"}  # fmt: skip
 SMALL = """
@@ -35,12 +36,12 @@ def engines(manifest):
     return {step: record["engine"] for step, record in manifest["steps"].items()}
 
 
-def test_a_whole_archive_in_parallel_on_all_cores(heasoft, tmp_path):
+def test_an_archive_in_parallel_on_all_cores(heasoft, tmp_path):
     recipe = tmp_path / "small.toml"
     recipe.write_text(SMALL)
-    swept = heasoft.sweep(more=("--engine", "heasoft", "--recipe", str(recipe)))
-    # Those that are damaged, and one without the housekeeping that the pipeline needs.
-    failing = {(obsid, None): "failed(permanent)" for obsid in ("900011010", "900012010", "900014010")}
+    words = ("--engine", "heasoft", "--recipe", str(recipe))
+    swept = heasoft.sweep(FAINT, SPLIT, "900005010", DAMAGED, NO_GOOD_TIME, NO_HOUSEKEEPING, more=words)
+    failing = {(obsid, None): "failed(permanent)" for obsid in (DAMAGED, NO_HOUSEKEEPING)}
     assert swept.status == 1, swept.err
     states = swept.states.items()
     assert {dataset: state for dataset, state in states if state.startswith("failed")} == failing, swept.err
@@ -58,7 +59,7 @@ def test_a_whole_archive_in_parallel_on_all_cores(heasoft, tmp_path):
     assert {note["tool"] for note in notes} == TOOLS
     # The pipeline runs once for an observation, however many datasets it has.
     pipelines = [note for note in notes if note["tool"] == "xtdpipeline" and note["what"] == "begins"]
-    observations = {obsid for obsid, _ in done} | {"900013010"}
+    observations = {obsid for obsid, _ in done} | {NO_GOOD_TIME}
     assert len(pipelines) == len(observations)
     check_apart(notes, heasoft.folder)
     assert list((heasoft.folder / "scratch").glob("*/*")) == []

@@ -42,7 +42,7 @@ ENDS = {
     ("900014010", "30000010"): ("done", None),
     ("900015010", "37000010"): ("done", None),
 }
-STEPS = ("fetch", "processing", "exposure", "regions", "extraction", "derived", "responses")
+STEPS = ("fetch", "processing", "exposure", "regions", "extraction", "derived", "responses", "fit")
 FAILING = {"900011010", "900012010"}
 
 

@@ -80,7 +80,16 @@ def test_grouped_spectra_say_how():
     back = names.spectrum(OI, DC, RA, DEC, Role.BACKGROUND, "0a1b2c3d")
     assert names.grouped_spectrum(source, "min", 1).endswith("-enALL-mingrp1-spectrum.fits")
     assert names.grouped_spectrum(source, "opt").endswith("-enALL-optgrp-spectrum.fits")
+    assert names.grouped_spectrum(source, "optmin", 20).endswith("-enALL-optmingrp20-spectrum.fits")
+    assert names.grouped_spectrum(source, "bmin", 3).endswith("-enALL-bmingrp3-spectrum.fits")
     assert names.grouped_spectrum(back, "min", 25).endswith("-enALL-back-mingrp25-spectrum.fits")
+
+
+def test_a_header_names_what_fits():
+    assert names.in_header(names.rmf(OI, DC)) == f"{START}.rmf"
+    assert names.in_header("x" * 68) == "x" * 68
+    assert names.in_header("x" * 69) == names.in_header(None) == "none"
+    assert names.in_header(names.arf(names.spectrum(OI, DC, RA, DEC, Role.SOURCE, 1 / 30))) == "none"
 
 
 def test_region_names_keep_only_safe_characters():

@@ -12,6 +12,7 @@ from tasks.core.identifiers import DataClass, ObsID
 from tasks.library.fingerprint import fingerprint
 from tasks.library.manifest import Step
 from tasks.library.publication import missing, publish, read_manifest, tidy
+from tasks.xtend.cautions import caution
 
 OBSID = ObsID("000128000")
 DATACLASS = DataClass("30000010")
@@ -340,3 +341,18 @@ def test_a_kept_product_that_vanished_stops_the_publication(directory_store, mak
 @pytest.fixture
 def first_in_directory(directory_store, make, draft):
     return publish(directory_store, None, draft(), [make("b.fits"), make("a.fits")], confirm)
+
+
+def test_figures_of_steps_are_judged_and_what_was_told_comes_first(directory_store, make, draft):
+    plain = draft()
+    facts = {"wander_arcsec": 12.0}
+    steps = plain.steps | {Step.EXPOSURE: plain.steps[Step.EXPOSURE].model_copy(update={"facts": facts})}
+    told = caution("no-bad-pixels", "There is none.")
+    wandering = plain.model_copy(update={"steps": steps, "cautions": (told,)})
+    published = publish(directory_store, None, wandering, [make("a.fits")], confirm)
+    assert [item.id for item in published.cautions] == ["no-bad-pixels", "attitude-spread"]
+    # What a manifest says already is not said twice, and goes when the figures do.
+    again = wandering.model_copy(update={"cautions": published.cautions, "products": published.products})
+    assert publish(directory_store, published, again, [], confirm).cautions == published.cautions
+    calm = plain.model_copy(update={"cautions": (told,), "products": published.products})
+    assert publish(directory_store, published, calm, [], confirm).cautions == (told,)

@@ -33,7 +33,7 @@ def test_the_defaults_are_the_science_choices(read):
         0.05,
     )
     assert (recipe.light_curves.time_bin, recipe.light_curves.exposure_threshold) == (200, 0)
-    assert (recipe.source.radius_arcmin, recipe.spectra.group_minimum) == (2, 1)
+    assert (recipe.source.radius_arcmin, recipe.spectra.grouping) == (2, ("min:1", "opt"))
     assert recipe.exposure.mask_calibration
     assert (recipe.light_curves.net_errors, recipe.spectra.backscal) == ("gaussian", "exposure")
     assert (recipe.name, recipe.engine, recipe.edges) == ("standard", "auto", "shared")
@@ -80,9 +80,20 @@ def test_a_file_changes_what_it_names(read):
         ("[exposure]\ndelta_arcmin = inf", "exposure.delta_arcmin"),
         ("[source]\nradius_arcmin = nan", "source.radius_arcmin"),
         ("[light_curves]\nexposure_threshold = 1.1", "light_curves.exposure_threshold"),
-        ("[spectra]\ngroup_minimum = 0", "spectra.group_minimum"),
-        ("[background]\ndistance_arcmin = 4", "overlap the source"),
-        ("[background]\ncandidates = 0", "background.candidates"),
+        ("[spectra]\ngrouping = ['min:0']", "'min:0' is not a grouping"),
+        (
+            "[spectra]\ngrouping = ['optmin']",
+            "'optmin' is not a grouping: give min:N, opt, optmin:N or bmin:N",
+        ),
+        ("[spectra]\ngrouping = ['opt:5']", "'opt:5' is not a grouping"),
+        ("[spectra]\ngrouping = [25]", "spectra.grouping"),
+        ("[spectra]\ngrouping = ['opt', 'opt']", "grouping names the same entry twice"),
+        ("[source]\nminimum_fraction = 1.5", "source.minimum_fraction"),
+        ("[source]\ncentre = 'brightest'", "source.centre: Input should be 'target' or 'peak'"),
+        ("[source]\nshift_arcsec = 0", "source.shift_arcsec"),
+        ("[source]\nregion_folder = ''", "source.region_folder"),
+        ("[background]\ndistance_arcmin = 4", "background.distance_arcmin: Extra inputs"),
+        ("[background]\nminimum_radius_arcmin = 0", "background.minimum_radius_arcmin"),
         ("[light_curves]\nnet_errors = 2", "light_curves.net_errors: Input should be 'gaussian' or 'linear'"),
         ("[spectra]\nbackscal = 'MAX'", "spectra.backscal: Input should be 'exposure' or 'maximum'"),
         ("engine = 'magic'", "engine: Input should be"),

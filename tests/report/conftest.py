@@ -12,6 +12,7 @@ from astropy.io import fits
 
 from tasks.core.state import Standing
 from tasks.library.manifest import InputFile, Kind, Manifest, Product, Role, Step, StepRecord, Target
+from tasks.library.spectral.result import FitResult
 from tasks.library.summary import Result, Summary
 from tasks.xtend.cautions import caution, notice, severe
 
@@ -29,6 +30,7 @@ class Dataset:
     folder: Path
     simulated: bool = True
     products: list[Product] = field(default_factory=list)
+    fitted: dict | None = None
 
     def add(self, kind, role, name, content=None, **entry):
         path = self.folder / name
@@ -123,8 +125,60 @@ class Dataset:
         entry = {} if grouping is None else {"grouping": "min:1"}
         return self.add(kind, role, name, **entry)
 
+    def fit(self, cautions=(), **changes):
+        """A power law of 60 groups with a few counts each, as a fit leaves it."""
+        edges = np.geomspace(0.5, 10, 61)
+        low, high = edges[:-1], edges[1:]
+        model = 0.2 * np.sqrt(low * high) ** -1.5 * np.exp(-1 / (low + high))
+        error = np.sqrt(model / (high - low) / 5000)
+        rate = model + error * np.random.default_rng(6).normal(size=60)
+        curve = {"low": low, "high": high, "rate": rate, "error": error, "model": model}
+        result = FitResult.model_validate(
+            {
+                "model": "phabs*powerlaw",
+                "abundances": "angr",
+                "band": "0.5-10.0",
+                "parameters": {
+                    "phabs.nH": {"value": 0.07, "low": None, "high": None, "frozen": True,
+                                 "unit": "1e22 cm^-2"},
+                    "powerlaw.PhoIndex": {"value": 1.7532, "low": 1.7011, "high": 1.8063, "frozen": False,
+                                          "unit": ""},
+                    "powerlaw.norm": {"value": 1.98765e-5, "low": 1.9e-5, "high": None, "frozen": False,
+                                      "unit": "photons / (keV cm^2 s) at 1 keV"},
+                },
+                "statistic": {"name": "wstat", "value": 61.234},
+                "dof": 58,
+                "groups": 60,
+                "counts": 12345.0,
+                "flux": {"value": 3.4127e-12, "band": "0.5-10.0 keV"},
+                "converged": True,
+                "cautions": cautions,
+                "engine": "sherpa",
+                "versions": {"sherpa": "4.19.0", "periodictable": "2.0.2"},
+                "grouping": "opt",
+                "curve": {name: values.tolist() for name, values in curve.items()},
+            } | changes
+        )  # fmt: skip
+        self.fitted = result.model_dump(mode="json", exclude={"curve", "cautions"})
+        path = self.add(
+            Kind.FIT, Role.SOURCE, "source-fit.json", result.model_dump_json(), model=result.model
+        )
+        own = {"step": Step.FIT, "cautions": result.cautions}
+        self.products[-1] = self.products[-1].model_copy(update=own)
+        return path
+
     def region(self, role, text, frame="skypix"):
         return self.add(Kind.REGION, role, f"{frame}_{OBSID}_{role}.reg", text, frame=frame)
+
+    def response(self, width=0.006):
+        """An RMF with its EBOUNDS alone."""
+        channel = np.arange(4096)
+        bounds = {"CHANNEL": channel, "E_MIN": channel * width, "E_MAX": (channel + 1) * width}
+        columns = [fits.Column(name, "E", array=values) for name, values in bounds.items()]
+        table = fits.BinTableHDU.from_columns(columns, name="EBOUNDS")
+        table.header["SIMULATD"] = self.simulated
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(self.folder / "source.rmf", overwrite=True)
+        return self.add(Kind.RMF, Role.SOURCE, "source.rmf", origin="archive")
 
     def everything(self):
         self.image()
@@ -137,6 +191,8 @@ class Dataset:
                 self.curve(role, band, rate + noise)
         self.spectrum(grouping=np.ones(4096))
         self.spectrum(Role.BACKGROUND, np.random.default_rng(5).poisson(0.2, 4096), area=0.005)
+        self.response()
+        self.fit()
         return self
 
     def manifest(self, **other):
@@ -155,7 +211,8 @@ class Dataset:
                         calls=({"function": "tasks.engines.native.adopt:adopt", "parameters": {"n": 1}},),
                         facts={"PROCVER": "03.00.013.009", "CALDBVER": "gen20250315", "SEQPNUM": 3},
                         cautions=(notice("adopted", "The archive's cleaned events are used."),),
-                    )
+                    ),
+                    **self._record_of_fit(),
                 },
                 "products": tuple(self.products),
                 "cautions": (
@@ -167,6 +224,12 @@ class Dataset:
         )
         (self.folder / "manifest.json").write_text(made.model_dump_json(by_alias=True))
         return made
+
+    def _record_of_fit(self):
+        if self.fitted is None:
+            return {}
+        told = {"fingerprint": "1" * 64, "engine": "native", "versions": {"sherpa": "4.19.0"}, "calls": ()}
+        return {Step.FIT: StepRecord(**told, facts={"fit": self.fitted})}
 
 
 class _Page(HTMLParser):

@@ -82,7 +82,7 @@ def whole_sweep(summary, tmp_path):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize(("page", "pictures"), [("dataset_page", 3), ("whole_sweep", 0)])
+@pytest.mark.parametrize(("page", "pictures"), [("dataset_page", 5), ("whole_sweep", 0)])
 def test_nothing_is_wider_than_the_screen(request, measure, page, pictures, width):
     seen = measure(request.getfixturevalue(page), width)
     assert seen["wide"] <= 0

@@ -5,6 +5,7 @@ from tasks.core.errors import SoftwareFault
 from tasks.library.manifest import Kind, NotMade, Role, Step, StepRecord
 from tasks.report.dataset import PAGE_FILES, make_page, remarks
 from tasks.xtend.cautions import notice, severe
+from tasks.xtend.known_cautions import link_of
 
 DONE = {"state": "done"}
 
@@ -22,7 +23,8 @@ def make(dataset, parse, monkeypatch):
         }
         report = make_page("900000010", "30000010", target, standing, links, log_tail)
         page = parse((dataset.folder / "index.html").read_text(encoding="utf-8"))
-        assert set(page.links) == {"../../index.html", "#content", *links.values()}
+        inside = {link for link in page.links if not link.startswith("https://")}
+        assert inside == {"../../index.html", "#content", *links.values()}
         assert all(image["alt"] for image in page.images)
         assert set(page.fetched) == {image["src"] for image in page.images}
         assert "script" not in page.tags
@@ -37,14 +39,15 @@ def test_a_whole_page(dataset, make):
     report, page = make()
     assert report.not_made == {}
     assert all((dataset.folder / name).is_file() for name in PAGE_FILES)
-    assert [image["src"] for image in page.images] == ["image.png", "light-curve.png", "spectrum.png"]
+    pictures = ["image.png", "light-curve.png", "spectrum.png", "channels.png", "fit.png"]
+    assert [image["src"] for image in page.images] == pictures
     assert page.images[0]["width"] == "900"
     for said in (
         "M 87",
         "ObsID 900000010",
         "done",
-        'severe : Too bright: 9 ct/s & "rising".',
-        "notice : The archive's cleaned events are used.",
+        'severe : Too bright: 9 ct/s & "rising". About pile-up',
+        "notice : The archive's cleaned events are used. adopted",
         "PROCVER 03.00.013.009",
         "CALDBVER gen20250315",
         "RA 187.705930°, Dec +12.391120° (FK5, J2000), from RA_OBJ/DEC_OBJ of the events",
@@ -54,6 +57,15 @@ def test_a_whole_page(dataset, make):
         "Simulated data.",
     ):
         assert said in page.text
+
+
+def test_cautions_lead_to_documentation(dataset, make):
+    odd = notice("odd", "It is odd.").model_copy(update={"link": "javascript:alert(1)"})
+    dataset.manifest(cautions=(severe("pile-up", "Too bright."), odd))
+    _, page = make()
+    outside = [link for link in page.links if link not in ("../../index.html", "#content")]
+    assert outside == [link_of("pile-up")]
+    assert "It is odd. odd" in page.text
 
 
 def test_nothing_published_tells_state_and_reason(dataset, make):
@@ -77,8 +89,12 @@ def test_what_is_missing_says_why(dataset, make):
         "image.png": "no pixel of the rate image, 0.6–10 keV holds a count",
         "light-curve.png": f"there is no light curve of the source; {why}",
         "spectrum.png": "there is no spectrum of the source",
+        "channels.png": "there is no RMF that tells energies of channels",
+        "fit.png": "nothing was fitted",
     }
-    assert all(f"No picture: {said}." in page.text for said in report.not_made.values())
+    shown = {file: said for file, said in report.not_made.items() if file != "fit.png"}
+    assert all(f"No picture: {said}." in page.text for said in shown.values())
+    assert "fitted" not in page.text
     assert f"light-curve net {why} net.fits" in page.text
 
 
@@ -88,7 +104,7 @@ def test_a_damaged_product_costs_its_picture_only(dataset, make):
     report, page = make()
     # The light curves take the background's scale from the spectra.
     assert set(report.not_made) == {"spectrum.png", "light-curve.png"}
-    assert [image["src"] for image in page.images] == ["image.png"]
+    assert [image["src"] for image in page.images] == ["image.png", "channels.png", "fit.png"]
 
 
 def test_hostile_text_is_text(dataset, make, parse):

@@ -2,7 +2,16 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tasks.report.words import band_words, duration_words, entry_words, json_words, size_words, time_words
+from tasks.report.words import (
+    band_words,
+    duration_words,
+    entry_words,
+    figure_words,
+    json_words,
+    range_words,
+    size_words,
+    time_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +64,25 @@ def test_json_is_one_line_where_it_is_short():
     assert json_words("a text") == "a text"
     assert json_words({"a": 1}) == '{"a": 1}'
     assert json_words(["x" * 60, "y" * 60]).count("\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "said"),
+    [(0.0, 5, "0"), (1.75, 5, "1.75"), (3.4127e-12, 3, "3.41 × 10⁻¹²"), (-1.5e20, 5, "-1.5 × 10²⁰")],
+)
+def test_figures(value, digits, said):
+    assert figure_words(value, digits) == said
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((1.75321, 1.70114, 1.80628), ("1.753", "1.701 to 1.806")),
+        ((6.7, 2.1, None), ("6.7", "2.1 to ?")),
+        ((0.07, None, None), ("0.07", "? to ?")),
+        ((0.0, 0.0, 0.012345), ("0", "0 to 0.012345")),
+        ((100.0, 99.9999, 100.0001), ("100", "99.9999 to 100.0001")),
+    ],
+)
+def test_ranges(given, said):
+    assert range_words(*given) == said

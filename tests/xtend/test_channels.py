@@ -3,13 +3,14 @@ from fractions import Fraction
 from itertools import pairwise
 from math import ceil, floor
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import BadInput
 from tasks.core.identifiers import Band
-from tasks.xtend.channels import CHANNEL_COUNT, Channels, channels, energies_kev
+from tasks.xtend.channels import CHANNEL_COUNT, Channels, channels, energies_kev, why_other_channels
 
 keV = st.integers(0, 24_000).map(lambda number: Decimal(number) / 1000)  # noqa: N816
 
@@ -103,3 +104,33 @@ def test_what_is_no_range(text):
 def test_a_range_runs_upwards():
     with pytest.raises(BadInput, match="upside down"):
         Channels.parse("334:100")
+
+
+def ebounds(width=0.006, first=0, count=CHANNEL_COUNT, kind=np.float32):
+    number = np.arange(count)
+    return number + first, (number * width).astype(kind), ((number + 1) * width).astype(kind)
+
+
+def test_a_response_has_the_channels_of_the_events():
+    assert why_other_channels(*ebounds()) is None
+    channel, low, high = ebounds(kind=float)
+    assert why_other_channels(channel, np.maximum(low, 1e-4), high) is None
+    # The channels of a band have the energies that the response gives them.
+    selection = channels(Band.parse("0.6-10"))
+    assert (low[selection.low], high[selection.high]) == pytest.approx(energies_kev(selection))
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (ebounds(first=1), "has not the channels 0 to 4095"),
+        (ebounds(count=4095), "has not the channels 0 to 4095"),
+        (ebounds(count=0), "has not the channels 0 to 4095"),
+        (ebounds(width=0.00601), "has not 6 eV per channel"),
+        (ebounds(width=0.005), "has not 6 eV per channel"),
+        ((*ebounds()[:2], np.full(CHANNEL_COUNT, np.nan)), "has not 6 eV per channel"),
+        ((ebounds()[0], ebounds()[2], ebounds()[1]), "has not 6 eV per channel"),
+    ],
+)
+def test_other_channels_are_told(given, why):
+    assert why_other_channels(*given) == f"{why} in its EBOUNDS"

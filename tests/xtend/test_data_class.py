@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from tasks.core.identifiers import DataClass
 from tasks.xtend.cautions import Severity
-from tasks.xtend.data_class import mode_of
+from tasks.xtend.data_class import class_in, mode_of, why_other_class
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,42 @@ def test_any_class_and_any_header_give_a_mode(digits, header):
     assert mode.frame_s > 0
     assert 0 < mode.live_fraction <= 1
     assert len(cautions) <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("xtend/products/xa300049010xtd_p031100010_src.rmf.gz", "31100010"),
+        ("xa300049010xtd_p0300000a0_cl.evt", "300000a0"),
+        ("xa300049010xtd_p1232000010.bimg", "32000010"),
+        ("xa300049010xtd_src.rmf.gz", None),
+        ("xa300049010xtd_p03110001_src.rmf", None),
+        ("xa300049010xtd_p031100010abc.rmf", None),
+        ("31100010.rmf", None),
+    ],
+)
+def test_the_class_in_a_name(name, found):
+    assert class_in(name) == found
+
+
+@pytest.mark.parametrize(
+    ("header", "name", "why"),
+    [
+        ({}, "a.rmf", None),
+        ({"DATACLAS": "31100010 "}, "a.rmf", None),
+        ({"DATACLAS": ""}, "a.rmf", None),
+        ({"DATACLAS": "30000010"}, "xa300049010xtd_p031100010_src.rmf", "DATACLAS 30000010"),
+        ({"DATACLAS": "31100010", "DETNAM": "CCD34"}, "a.rmf", None),
+        ({}, "xa300049010xtd_p032000010_src.rmf", "the name xa300049010xtd_p032000010_src.rmf"),
+        ({"DETNAM": "CCD34"}, "a.rmf", "DETNAM CCD34"),
+        ({"DETNAM": "CCD"}, "a.rmf", "DETNAM CCD"),
+        ({"DETNAM": "CCD12"}, "a.rmf", None),
+        ({"DETNAM": "something"}, "a.rmf", None),
+    ],
+)
+def test_what_tells_another_class(header, name, why):
+    assert why_other_class(DataClass("31100010"), header, name) == why
+
+
+def test_an_unknown_class_has_no_ccds_to_compare():
+    assert why_other_class(DataClass("b1234567"), {"DETNAM": "CCD34"}, "a.rmf") is None

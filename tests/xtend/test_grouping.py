@@ -1,10 +1,21 @@
 """Groups of channels: laws of the minimum and of optimal bins."""
 
+from itertools import pairwise
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.xtend.grouping import group_minimum, group_optimal, optimal_widths, width_at_half_maximum
+from tasks.core.errors import BadInput
+from tasks.xtend.grouping import (
+    GroupingRule,
+    group_minimum,
+    group_optimal,
+    group_optimal_minimum,
+    optimal_widths,
+    width_at_half_maximum,
+)
 
 spectra = st.lists(st.integers(0, 30), min_size=1, max_size=120).map(np.array)
 
@@ -63,3 +74,69 @@ def test_the_width_of_a_response():
     assert width_at_half_maximum(np.array([10, 9, 8, 2, 0.0])) == 6
     assert width_at_half_maximum(np.array([0, 0, 1.0])) == 2
     assert width_at_half_maximum(np.ones(5)) == 5
+
+
+RULES = st.just(GroupingRule("opt")) | st.builds(
+    GroupingRule, st.sampled_from(["min", "optmin", "bmin"]), st.integers(1, 9_999_999)
+)
+
+
+@settings(deadline=None)
+@given(rule=RULES)
+def test_a_rule_is_read_as_it_is_written(rule):
+    assert GroupingRule.parse(str(rule)) == rule
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "min", "min:", "min:0", "min:-1", "min:1.5", "min:01", "min:٣", "opt:3", "optmin", "snmin:3", "Opt",
+     " opt", "opt\n", "min:5 ", "bmin:10000000"],
+)  # fmt: skip
+def test_what_is_no_rule_is_told(text):
+    with pytest.raises(BadInput, match=r"is not a grouping: give min:N, opt, optmin:N or bmin:N"):
+        GroupingRule.parse(text)
+
+
+def test_what_a_rule_looks_at():
+    rules = [GroupingRule.parse(text) for text in ("min:1", "opt", "optmin:2", "bmin:3")]
+    assert [rule.needs_response for rule in rules] == [False, True, True, False]
+    assert [rule.needs_background for rule in rules] == [False, False, False, True]
+
+
+@settings(deadline=None)
+@given(counts=spectra, fwhm=st.integers(1, 20), minimum=st.integers(1, 80))
+def test_both_at_once_joins_optimal_bins_until_the_minimum_holds(counts, fwhm, minimum):
+    resolution = np.full(counts.size, fwhm)
+    optimal = group_optimal(counts, resolution)
+    flags = group_optimal_minimum(counts, resolution, minimum)
+    good = flags.quality == 0
+    assert set(flags.grouping.tolist()) <= {1, -1}
+    # No group begins or ends within an optimal bin.
+    assert (optimal.grouping[flags.grouping == 1] == 1).all()
+    # Good groups come first and reach the minimum; without their last optimal bin they do not.
+    assert (np.diff(good.astype(int)) <= 0).all()
+    starts = [*np.flatnonzero((flags.grouping == 1) & good), int(good.sum())]
+    bins = np.flatnonzero(optimal.grouping == 1)
+    for start, stop in pairwise(starts):
+        assert counts[start:stop].sum() >= minimum
+        last = bins[bins < stop][-1]
+        assert last == start or counts[start:last].sum() < minimum
+    # What is left stays in its optimal bins and is doubtful.
+    assert (flags.grouping[~good] == optimal.grouping[~good]).all()
+    assert counts[~good].sum() < minimum
+
+
+@settings(deadline=None)
+@given(counts=spectra, fwhm=st.integers(1, 20))
+def test_a_greater_minimum_never_makes_more_groups(counts, fwhm):
+    resolution = np.full(counts.size, fwhm)
+    numbers = []
+    for minimum in (1, 2, 5, 20, 80):
+        flags = group_optimal_minimum(counts, resolution, minimum)
+        numbers.append(int(((flags.grouping == 1) & (flags.quality == 0)).sum()))
+    assert numbers == sorted(numbers, reverse=True)
+
+
+def test_a_minimum_that_every_bin_holds_changes_nothing():
+    counts, fwhm = np.full(60, 3), np.full(60, 6)
+    assert (group_optimal_minimum(counts, fwhm, 1).grouping == group_optimal(counts, fwhm).grouping).all()

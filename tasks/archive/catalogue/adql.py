@@ -3,7 +3,7 @@
 from typing import Final
 
 from tasks.archive.catalogue.interface import Query
-from tasks.archive.catalogue.rows import COLUMNS
+from tasks.archive.catalogue.rows import COLUMNS, OPTIONAL
 
 PAGE_ROWS: Final = 1000
 ROW: Final = "__row"
@@ -50,7 +50,8 @@ def page(catalogue: str, condition: str, after: str | None) -> str:
     if after is not None:
         both.append(f"{ROW} > {after}")
     where = _where(" AND ".join(both))
-    return f"SELECT TOP {PAGE_ROWS} {ROW},{','.join(COLUMNS)} FROM {catalogue}{where} ORDER BY {ROW}"  # noqa: S608
+    columns = ",".join((ROW, *COLUMNS, *OPTIONAL))
+    return f"SELECT TOP {PAGE_ROWS} {columns} FROM {catalogue}{where} ORDER BY {ROW}"  # noqa: S608
 
 
 def _where(condition: str) -> str:

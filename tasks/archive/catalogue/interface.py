@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Any, Final, Protocol, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.library.fingerprint import fingerprint
@@ -23,6 +23,12 @@ def _iso_day(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError("give a day as YYYY-MM-DD")
     return value or None
+
+
+Day = Annotated[
+    # A format alone is looked at by no form; the pattern is.
+    date, WithJsonSchema({"type": "string", "format": "date", "pattern": "^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"})
+]
 
 
 def mjd_of(day: date) -> float:
@@ -45,6 +51,8 @@ class Observation(BaseModel):
         Start as modified Julian date (UTC); for a planned observation it may be missing.
     exposure : float
         Exposure of Xtend in seconds; 0 where it was not used or nothing is observed yet.
+    category : str
+        The class of the target, as the catalogue says.
     status : str
         As the catalogue says.
     public_date : float, optional
@@ -63,6 +71,7 @@ class Observation(BaseModel):
     dec: float | None = None
     start_mjd: float | None = None
     exposure: float = 0.0
+    category: str = ""
     status: str = ""
     public_date: float | None = None
     dataclasses: tuple[DataClass, ...] = ()
@@ -96,13 +105,16 @@ class Query(BaseModel):
             min_length=1,
             max_length=80,
             description="Name of a target, such as N132D. With a position it is only a label.",
+            examples=["N132D"],
         ),
     ] = None
     ra: Annotated[
-        float | None, Field(ge=0, lt=360, description="Right ascension in degrees (ICRS); needs dec.")
+        float | None,
+        Field(ge=0, lt=360, description="Right ascension in degrees (ICRS); needs dec.", examples=[81.2594]),
     ] = None
     dec: Annotated[
-        float | None, Field(ge=-90, le=90, description="Declination in degrees (ICRS); needs ra.")
+        float | None,
+        Field(ge=-90, le=90, description="Declination in degrees (ICRS); needs ra.", examples=[-69.6439]),
     ] = None
     radius_arcmin: Annotated[
         float,
@@ -114,17 +126,21 @@ class Query(BaseModel):
         ),
     ] = TARGET_RADIUS
     obsids: Annotated[
-        tuple[ObsID, ...], Field(description="Observation numbers of nine digits; empty for all.")
+        tuple[ObsID, ...],
+        Field(description="Observation numbers of nine digits; empty for all.", examples=[["000128000"]]),
     ] = ()
     since: Annotated[
-        date | None,
+        Day | None,
         BeforeValidator(_iso_day),
-        Field(description="First day of observation (start, UTC), YYYY-MM-DD."),
+        Field(description="First day of observation (start, UTC), YYYY-MM-DD.", examples=["2024-02-01"]),
     ] = None
     until: Annotated[
-        date | None,
+        Day | None,
         BeforeValidator(_iso_day),
-        Field(description="Last day of observation (start, UTC, the whole day), YYYY-MM-DD."),
+        Field(
+            description="Last day of observation (start, UTC, the whole day), YYYY-MM-DD.",
+            examples=["2024-03-31"],
+        ),
     ] = None
 
     @model_validator(mode="after")

@@ -21,6 +21,8 @@ COLUMNS: Final = (
     "xtd_dataclas2",
 )
 """Columns of `xrismmastr` that a catalogue must have."""
+OPTIONAL: Final = ("subject_category",)
+"""Columns of `xrismmastr` that a table of one's own may lack."""
 
 
 class Rows(NamedTuple):
@@ -46,10 +48,13 @@ def read_rows(table: Any) -> Rows:
     table : astropy.table.Table
         Has at least `COLUMNS`.
     """
-    columns = {name.lower(): table[name].tolist() for name in table.colnames if name.lower() in COLUMNS}
+    wanted = (*COLUMNS, *OPTIONAL)
+    columns = dict.fromkeys(OPTIONAL, [None] * len(table)) | {
+        name.lower(): table[name].tolist() for name in table.colnames if name.lower() in wanted
+    }
     rows = Rows([], [])
-    for number, cells in enumerate(zip(*(columns[name] for name in COLUMNS), strict=True), start=1):
-        row = dict(zip(COLUMNS, cells, strict=True))
+    for number, cells in enumerate(zip(*(columns[name] for name in wanted), strict=True), start=1):
+        row = dict(zip(wanted, cells, strict=True))
         if not _text(row["obsid"]):
             continue
         try:
@@ -75,6 +80,7 @@ def _observation(row: Mapping[str, Any]) -> Observation:
         dec=_number(row, "dec"),
         start_mjd=start if start else None,
         exposure=_number(row, "xtd_expo") or 0.0,
+        category=_text(row["subject_category"]),
         status=_text(row["status"]),
         public_date=_number(row, "public_date"),
         dataclasses=tuple(DataClass(claim) for claim in claims if _is_dataclass(claim)),

@@ -22,6 +22,7 @@ from tasks.archive.simulated.faults import encrypt, spoil
 from tasks.archive.simulated.fits_files import write
 from tasks.archive.simulated.observation import make_observation
 from tasks.archive.simulated.programme import Observation, programme
+from tasks.archive.simulated.recipe import RECIPE, recipe_of
 from tasks.core.errors import BadInput, EnvironmentFault
 from tasks.core.identifiers import ObsID
 
@@ -29,8 +30,10 @@ DEFAULT_SEED: Final = 20261121
 DEFAULT_EVENTS: Final = 1e5
 MOST_EVENTS: Final = 1e8
 MARKER: Final = "SIMULATED.json"
+TRUTH: Final = "truth.json"
+"""By ObsID and data class what is true of it: `tasks.archive.simulated.truth`."""
 UNFINISHED: Final = ".making"
-GENERATOR: Final = 1
+GENERATOR: Final = 2
 """To be raised with every change of what is made."""
 _ENCRYPTED_EVENTS: Final = 100.0
 
@@ -83,7 +86,9 @@ def make_archive(
     label = _label(observations, with_faults, seed, events)
     if not _complete(directory, label):
         with _aside(directory) as making:
-            _make(making, observations, seed, events, cores or os.cpu_count() or 1)
+            truths = _make(making, observations, seed, events, cores or os.cpu_count() or 1)
+            (making / RECIPE).write_text(recipe_of(directory), encoding="utf-8")
+            (making / TRUTH).write_text(json.dumps(truths, indent=1) + "\n")
             (making / MARKER).write_text(json.dumps(label, indent=1) + "\n")
     return [observation.obsid for observation in observations]
 
@@ -168,7 +173,10 @@ def _empty(making: Path) -> None:
             path.unlink()
 
 
-def _make(root: Path, observations: tuple[Observation, ...], seed: int, events: float, cores: int) -> None:
+def _make(
+    root: Path, observations: tuple[Observation, ...], seed: int, events: float, cores: int
+) -> dict[str, Any]:
+    """Make all files but the marks; what is true of each observation that has events, by its ObsID."""
     with_files = [observation for observation in observations if observation.presence != "none"]
     # Spawned, not forked: the caller may have threads.
     context = multiprocessing.get_context("spawn")
@@ -178,10 +186,10 @@ def _make(root: Path, observations: tuple[Observation, ...], seed: int, events: 
         write(root / "responses/xtend_simulated.rmf.gz", response.rmf_hdus(), _INSTRUMENT)
         write(root / "responses/xtend_simulated_onaxis.arf.gz", response.arf_hdus(1.0), _INSTRUMENT, _ON_AXIS)
         write_catalogue(root / CATALOGUE_NAME, observations)
-        for future in waiting:
-            future.result()
+        made = [future.result() for future in waiting]
     finally:
         pool.shutdown(cancel_futures=True)
+    return {str(observation.obsid): truth for observation, truth in zip(with_files, made, strict=True)}
 
 
 def _end_with_parent() -> None:
@@ -197,14 +205,15 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _make_one(root: Path, observation: Observation, seed: int, events: float) -> None:
-    """Make one observation with what is wrong with it (runs in a process of its own)."""
+def _make_one(root: Path, observation: Observation, seed: int, events: float) -> dict[str, Any]:
+    """Make one observation with what is wrong with it (runs in a process of its own); what is true of it."""
     encrypted = observation.presence == "encrypted"
-    make_observation(root, observation, seed=seed, events=_ENCRYPTED_EVENTS if encrypted else events)
+    truth = make_observation(root, observation, seed=seed, events=_ENCRYPTED_EVENTS if encrypted else events)
     folder = root / observation.obsid[0] / observation.obsid
     if encrypted:
         encrypt(folder, observation, seed)
     spoil(folder, observation)
+    return truth
 
 
 _INSTRUMENT: Final = {"TELESCOP": "XRISM", "INSTRUME": "XTEND", "FILTER": "NONE", "DETNAM": "CCD"}

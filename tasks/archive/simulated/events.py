@@ -24,7 +24,7 @@ from tasks.archive.simulated.detector import (
     detector,
     off_axis_factor,
 )
-from tasks.archive.simulated.optics import draw_offsets
+from tasks.archive.simulated.optics import draw_beta_offsets, draw_offsets
 from tasks.archive.simulated.programme import Observation
 from tasks.archive.simulated.timeline import Frames
 from tasks.core.identifiers import DataClass
@@ -34,6 +34,7 @@ from tasks.xtend.geometry import (
     CCD_SIZE,
     DET_SIZE,
     DET_TO_FOC,
+    PIXEL_ARCMIN,
     DetPixels,
     det_to_sky,
     sky_to_det,
@@ -55,6 +56,7 @@ BLOCK_EVENTS: Final = 500_000
 _CALIBRATION_RATE: Final = 0.2
 _LEAST_SHARE: Final = 1e-3
 _MOST_TRIES: Final = 2_000_000
+_SHARE_DRAWS: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -233,17 +235,34 @@ def set_bit(rows: NDArray[Any], bit: int, where: NDArray[np.bool_]) -> None:
     rows["STATUS"][where, (bit - 1) // 8] |= np.uint8(0x80 >> (bit - 1) % 8)
 
 
-def _star(source: sources.PointSource, det: tuple[float, float], chip: Detector) -> Component | None:
-    share = chip.share(det)
+def _star(source: sources.Source, det: tuple[float, float], chip: Detector) -> Component | None:
+    core = source.core_arcmin / PIXEL_ARCMIN
+    share = seen_share(chip.usable, det, core) if core else chip.share(det)
     if share < _LEAST_SHARE:
         return None
     return Component(
-        f"{source.label} ({source.spectrum})",
+        f"{source.label} ({source.spectrum.name})",
         source.rate * off_axis_factor(det) * share,
         sources.source_channels(source.spectrum).cumsum(),
-        partial(_around, det, share, chip.usable),
+        partial(_around, det, core, share, chip.usable),
         source.variable,
     )
+
+
+def seen_share(usable: NDArray[np.bool_], det: tuple[float, float], core: float) -> float:
+    """Share of an extended source's photons that some pixels see, by a draw that is always the same.
+
+    Parameters
+    ----------
+    usable : ndarray of bool, shape (1810, 1810)
+        The pixels, [DETY − 1, DETX − 1].
+    det : tuple of float
+        DETX, DETY of the centre.
+    core : float
+        Core radius in pixels.
+    """
+    pixel = _pixels(det, core, np.random.default_rng(0), _SHARE_DRAWS)
+    return float(usable.flat[pixel].sum() / _SHARE_DRAWS)
 
 
 def _any_of(pixels: Ints, rng: np.random.Generator, count: int) -> Ints:
@@ -251,16 +270,29 @@ def _any_of(pixels: Ints, rng: np.random.Generator, count: int) -> Ints:
 
 
 def _around(
-    det: tuple[float, float], share: float, usable: NDArray[np.bool_], rng: np.random.Generator, count: int
+    det: tuple[float, float],
+    core: float,
+    share: float,
+    usable: NDArray[np.bool_],
+    rng: np.random.Generator,
+    count: int,
 ) -> Ints:
-    """Pixels of photons of a point source, drawn until `count` of them fell on usable ones."""
+    """Pixels of photons of a source, drawn until `count` of them fell on usable ones."""
     found: list[Ints] = []
     missing = count
     while missing > 0:
-        dx, dy = draw_offsets(rng, min(int(1.1 * missing / share) + 16, _MOST_TRIES))
-        x, y = np.rint(det[0] + dx), np.rint(det[1] + dy)
-        inside = (x >= 1) & (x <= DET_SIZE) & (y >= 1) & (y <= DET_SIZE)
-        pixel = ((y[inside] - 1) * DET_SIZE + x[inside] - 1).astype(np.int64)
+        pixel = _pixels(det, core, rng, min(int(1.1 * missing / share) + 16, _MOST_TRIES))
         found.append(pixel[usable.flat[pixel]][:missing])
         missing -= len(found[-1])
     return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+
+def _pixels(det: tuple[float, float], core: float, rng: np.random.Generator, count: int) -> Ints:
+    """Flat indices of the pixels that photons of a source hit; those that miss the detector are left out."""
+    dx, dy = draw_offsets(rng, count)
+    if core:
+        wide_x, wide_y = draw_beta_offsets(rng, count, core)
+        dx, dy = dx + wide_x, dy + wide_y
+    x, y = np.rint(det[0] + dx), np.rint(det[1] + dy)
+    inside = (x >= 1) & (x <= DET_SIZE) & (y >= 1) & (y <= DET_SIZE)
+    return ((y[inside] - 1) * DET_SIZE + x[inside] - 1).astype(np.int64)

@@ -25,11 +25,10 @@ from tasks.archive.simulated.fits_files import gzipped, table, write
 from tasks.archive.simulated.instrument_files import write_bad_pixels, write_housekeeping, write_timing
 from tasks.archive.simulated.programme import Observation
 from tasks.archive.simulated.timeline import CYCLE, Frames, Intervals, each_frame, frames, good_cycles, merged
+from tasks.archive.simulated.truth import SOURCE_RADIUS_ARCMIN, truth_of
 from tasks.core.identifiers import DataClass
 from tasks.xtend.geometry import PIXEL_ARCMIN
 
-SOURCE_RADIUS_ARCMIN: Final = 2.0
-"""Radius of the circle around the target that the ARFs are made for."""
 _LEAST_SOURCE_SHARE: Final = 0.01
 _UNFILTERED_SAMPLE: Final = 1000
 _BAD_GRADES: Final = (1, 5, 7)
@@ -54,8 +53,8 @@ def good_time_seconds(observation: Observation) -> dict[DataClass, float]:
 
 
 def make_observation(
-    root: Path, observation: Observation, *, seed: int, events: float, block_events: int = BLOCK_EVENTS
-) -> None:
+    root: Path, observation: Observation, *, seed: int, events: float | None, block_events: int = BLOCK_EVENTS
+) -> dict[str, Any]:
     """Write `{root}/{N}/{obsid}/…` and the ARFs of its target under `{root}/responses/`.
 
     Parameters
@@ -66,15 +65,20 @@ def make_observation(
         What to make; its `presence` and `fault` are not looked at here, but for `no-good-time`.
     seed : int
         Of the random numbers; the same seed gives the same bytes.
-    events : float
-        Events per dataset that the rates are scaled to.
+    events : float or None
+        Events per dataset that the rates are scaled to; None leaves the rates as they are.
     block_events : int
         Events in memory at once. Totals do not depend on it.
+
+    Returns
+    -------
+    dict
+        What is true of each data class, by its name: see `truth_of`.
     """
     folder = root / observation.obsid[0] / observation.obsid
     good = _good(observation)
     datasets = [_dataset(observation, name, good) for name in observation.classes]
-    scale = _scale(observation, datasets, seed, events)
+    scale = 1.0 if events is None else _scale(observation, datasets, seed, events)
     write_auxiliary(folder / "auxil", observation, good, seed)
     write_timing(folder / "xtend/event_uf", observation)
     write_housekeeping(folder / "xtend/hk", observation)
@@ -86,6 +90,12 @@ def make_observation(
         _write_unfiltered(folder, data, plan, good, block_events)
         _write_arf(root / "responses", observation, name, seed)
     _write_others(folder, observation)
+    return {
+        str(data.mode.dataclass): truth_of(
+            observation, data.mode.dataclass, data.good_time.total, scale, seed
+        )
+        for data in datasets
+    }
 
 
 def _good(observation: Observation) -> NDArray[np.bool_]:
@@ -191,7 +201,7 @@ def _write_arf(folder: Path, observation: Observation, name: DataClass, seed: in
         response.arf_hdus(off_axis_factor(det) * share),
         keywords.of_observation(observation) | keywords.of_mode(MODES[name]),
         [
-            f"Circle of {SOURCE_RADIUS_ARCMIN} arcmin at the target, usable pixels only: it holds",
+            f"A point, circle of {SOURCE_RADIUS_ARCMIN} arcmin at it, usable pixels only: this holds",
             f"{share:.4f} of the point-spread function; vignetting {off_axis_factor(det):.4f}",
         ],
     )

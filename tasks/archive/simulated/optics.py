@@ -90,6 +90,13 @@ def draw_offsets(rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:
     return radius * np.cos(angle), radius * np.sin(angle)
 
 
+def draw_beta_offsets(rng: np.random.Generator, count: int, core: float) -> tuple[Floats, Floats]:
+    """Offsets from the centre of photons of a beta model with beta = 2/3, in the unit of its core radius."""
+    radius = core * np.sqrt((1 - rng.random(count)) ** -2 - 1)
+    angle = rng.uniform(0, 2 * np.pi, count)
+    return radius * np.cos(angle), radius * np.sin(angle)
+
+
 def effective_area(energy_kev: Floats) -> Floats:
     """On-axis effective area in cm², detector and filters included."""
     return np.asarray(np.exp(np.interp(np.log(energy_kev), np.log(_AREA_KEV), np.log(_AREA_CM2))))

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from tasks.archive.simulated.sources import PointSource
+from tasks.archive.simulated.sources import ABSORBED, POWER_LAW, STAR, THERMAL, Source, Spectrum
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.xtend.geometry import Nominal
 
@@ -17,15 +17,15 @@ LONG_AFTER: Final = 88068.0
 _YEAR: Final = 365.0
 
 _FIELD: Final = (
-    PointSource("field 1", 0.35, "power law", (1210.0, 640.0)),
-    PointSource("field 2", 0.20, "star", (520.0, 1120.0)),
-    PointSource("field 3", 0.12, "absorbed", (1060.0, 1170.0)),
-    PointSource("field 4", 0.08, "power law", (400.0, 480.0)),
+    Source("field 1", 0.35, POWER_LAW, (1210.0, 640.0)),
+    Source("field 2", 0.20, STAR, (520.0, 1120.0)),
+    Source("field 3", 0.12, ABSORBED, (1060.0, 1170.0)),
+    Source("field 4", 0.08, POWER_LAW, (400.0, 480.0)),
 )
 _BRIGHT_FIELD: Final = (
-    PointSource("field 1", 16.0, "thermal", (1180.0, 690.0)),
-    PointSource("field 2", 3.0, "star", (1090.0, 1290.0)),
-    PointSource("field 3", 1.5, "power law", (752.0, 1180.0)),
+    Source("field 1", 16.0, THERMAL, (1180.0, 690.0)),
+    Source("field 2", 3.0, STAR, (1090.0, 1290.0)),
+    Source("field 3", 1.5, POWER_LAW, (752.0, 1180.0)),
 )
 
 
@@ -43,7 +43,7 @@ class Observation:
         Target (FK5, J2000) and position angle in degrees.
     start, span : float
         Mission time and length in seconds.
-    target : PointSource
+    target : Source
         The target; sources of the field are in `field`.
     background : float
         Counts per second of the particle background on the whole detector, before scaling.
@@ -61,6 +61,8 @@ class Observation:
         xtd_dataclas1 and 2 of the catalogue, where they differ from `classes`.
     fault : str, optional
         What is wrong with it.
+    aim_arcmin : tuple of float
+        How far east and north of the target the telescope points, besides the usual arcseconds.
     """
 
     obsid: ObsID
@@ -72,8 +74,8 @@ class Observation:
     pa: float
     start: float
     span: float
-    target: PointSource
-    field: tuple[PointSource, ...] = _FIELD
+    target: Source
+    field: tuple[Source, ...] = _FIELD
     background: float = 0.9
     events_share: float = 1.0
     parts: int = 1
@@ -82,6 +84,7 @@ class Observation:
     presence: Presence = "open"
     listed: tuple[str, str] | None = None
     fault: Fault | None = None
+    aim_arcmin: tuple[float, float] = (0.0, 0.0)
 
     @property
     def nominal(self) -> Nominal:
@@ -94,8 +97,9 @@ class Observation:
         return self._beside(-6.0, 4.0)
 
     def _beside(self, east: float, north: float) -> Nominal:
-        shift = east / 3600 / np.cos(np.radians(self.dec))
-        return Nominal(float((self.ra + shift) % 360), self.dec + north / 3600, self.pa)
+        east, north = east / 3600 + self.aim_arcmin[0] / 60, north / 3600 + self.aim_arcmin[1] / 60
+        shift = east / np.cos(np.radians(self.dec))
+        return Nominal(float((self.ra + shift) % 360), self.dec + north, self.pa)
 
     @property
     def release(self) -> float:
@@ -103,8 +107,8 @@ class Observation:
         return 58484 + self.start // 86400 + _YEAR if self.public is None else self.public
 
 
-def _target(rate: float, spectrum: Literal["power law", "absorbed", "thermal"] = "power law") -> PointSource:
-    return PointSource("target", rate, spectrum)
+def _target(rate: float, spectrum: Spectrum = POWER_LAW) -> Source:
+    return Source("target", rate, spectrum)
 
 
 _FULL: Final = (DataClass("30000010"),)
@@ -124,13 +128,13 @@ PROGRAMME: Final = (
     Observation(
         ObsID("900002010"), "SIM eighth window", "1/8 window and its other half; good time frame by frame",
         (DataClass("31100010"), DataClass("32000010")),
-        278.3893, -10.5711, 97.2, 153010000.5, 11400.0, _target(13.0, "thermal"),
+        278.3893, -10.5711, 97.2, 153010000.5, 11400.0, _target(13.0, THERMAL),
         field=_BRIGHT_FIELD, background=1.2, frame_gtis=True,
     ),
     Observation(
         ObsID("900003010"), "SIM class a0", "full window of class 300000a0; right ascension near zero",
         (DataClass("300000a0"),),
-        0.0021, -30.5512, 15.3, 155000000.75, 30000.0, _target(3.0, "absorbed"),
+        0.0021, -30.5512, 15.3, 155000000.75, 30000.0, _target(3.0, ABSORBED),
     ),
     Observation(
         ObsID("900004010"), "SIM faint", "a faint target under the particle background", _FULL,
@@ -139,12 +143,12 @@ PROGRAMME: Final = (
     ),
     Observation(
         ObsID("900005010"), "SIM split", "cleaned events in two files, p0 and p1; close to the pole", _FULL,
-        201.2982, 84.9027, 330.8, 158540000.5, 39900.0, _target(3.2, "thermal"), parts=2,
+        201.2982, 84.9027, 330.8, 158540000.5, 39900.0, _target(3.2, THERMAL), parts=2,
     ),
     Observation(
         ObsID("900006010"), "SIM variable", "a flaring target; the catalogue lists a class too many", _FULL,
         329.7169, -30.2256, 45.1, 160000000.75, 30000.0,
-        PointSource("target", 2.4, "power law", variable=True), listed=("30000010", "32000010"),
+        Source("target", 2.4, POWER_LAW, variable=True), listed=("30000010", "32000010"),
     ),
     Observation(
         ObsID("900007010"), "SIM not yet public", "files are there, the release is years ahead", _FULL,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tasks.core.errors import NoData
+from tasks.engines.heasoft import grouping
 from tasks.engines.heasoft.curves import (
     BACKGROUND,
     BACKGROUND_SPECTRUM,
@@ -16,16 +17,15 @@ from tasks.engines.heasoft.curves import (
     SOURCE_SPECTRUM,
     net_call,
 )
-from tasks.engines.heasoft.finishing import identity_of
-from tasks.engines.heasoft.grouping import SPECTRUM, group_call, minimum_parameters
 from tasks.engines.heasoft.sequence import Calls, line_of
 from tasks.engines.interface import StepInputs
 from tasks.engines.native.rates import write_rate_image
-from tasks.engines.planning import links_to, names_of, products_of, specs_of
+from tasks.engines.planning import identity_of, links_to, names_of, products_of, specs_of
 from tasks.library.call import Call, Report
 from tasks.library.dataset import recipe_hash
 from tasks.library.manifest import Kind, Product, ProductSpec, Role
 from tasks.library.orders import Wanted
+from tasks.xtend.grouping import GroupingRule
 
 _MINUTES: Final = 60.0
 _OWN_WAY: Final = (
@@ -154,8 +154,12 @@ def _grouped(inputs: StepInputs, calls: Calls, specs: Sequence[ProductSpec]) -> 
     for number, spec in enumerate(specs):
         output, recipe = f"grouped{number}.fits", inputs.dataset.recipe
         spectrum = products_of(inputs, Kind.SPECTRUM, Role.SOURCE)[0]
-        parameters = minimum_parameters(output, recipe.spectra.group_minimum)
-        calls.add(group_call(parameters, {SPECTRUM: str(inputs.locate(spectrum))}, recipe.heasoft.chatter))
+        rule = GroupingRule.parse(spec.entry["grouping"])
+        used = {grouping.SPECTRUM: spectrum}
+        if rule.needs_background:
+            used[grouping.BACKGROUND] = products_of(inputs, Kind.SPECTRUM, Role.BACKGROUND)[0]
+        links = {name: str(inputs.locate(product)) for name, product in used.items()}
+        calls.add(grouping.group_call(output, rule, links, recipe.heasoft.chatter))
         items.append(_item(spec, output, f"grouped: {spectrum.name}", line_of(calls.last)))
     return items
 

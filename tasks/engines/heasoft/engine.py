@@ -22,6 +22,7 @@ _PLANNERS = {
     Step.EXTRACTION: "extractor",
     Step.DERIVED: "derived",
     Step.RESPONSES: "responses",
+    Step.FIT: "fit",
 }
 """The module of this package that plans a step."""
 

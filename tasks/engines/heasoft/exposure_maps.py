@@ -9,10 +9,12 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from tasks.core.errors import NoData, Permanent, SoftwareFault
+from tasks.engines.native.attitude import read_ehk
 from tasks.engines.native.detector import live_mask, read_bad_pixels
 from tasks.engines.native.events import read_events
 from tasks.engines.native.files import read_hdus
 from tasks.engines.native.keywords import figure
+from tasks.engines.native.pointing import wander_arcsec
 from tasks.library.call import Report
 from tasks.xtend.geometry import binned_size
 
@@ -65,7 +67,11 @@ def unite(events: Sequence[str], output: str) -> None:
 
 
 def complete(
-    maps: Mapping[str, str], binned: Mapping[str, str], events: Sequence[str], mask_calibration: bool
+    maps: Mapping[str, str],
+    binned: Mapping[str, str],
+    events: Sequence[str],
+    ehk: str,
+    mask_calibration: bool,
 ) -> Report:
     """Write maps with what the tools leave out or stale: binned world coordinates, tables, identity.
 
@@ -76,30 +82,35 @@ def complete(
     binned : mapping
         Binning → what fimgbin made of `map.fits`.
     events : sequence of str
-        Cleaned event files, for the identity.
+        Cleaned event files, for the identity and the good time.
+    ehk : str
+        Extended housekeeping with the attitude.
     mask_calibration : bool
         Whether the calibration sources count as not exposed.
 
     Returns
     -------
     Report
-        Facts: `exposure` (s), `maximum` (s, of the unbinned map), `live_area_pixels`, `wedges`.
+        Facts: `exposure` (s), `maximum` (s, of the unbinned map), `live_area_pixels`, `wedges`,
+        `wander_arcsec` (of the pointing, from its mean).
 
     Raises
     ------
     Permanent
-        When the map is empty, so that the attitude points elsewhere.
+        When the map is empty, so that the attitude points elsewhere, or the attitude cannot be read.
     SoftwareFault
         When what the tools left is no exposure map, or was not averaged.
     """
     image, *tables = _read_map(Path(MAP))
-    observed = read_events([Path(name) for name in events], ()).keywords
+    observed = read_events([Path(name) for name in events], ())
     for text, output in maps.items():
         binning = int(text)
         seconds = image.data if binning == 1 else _binned(Path(binned[text]), image.data, binning)
         # A list of pixels without exposure is for the map that ARFs are made from.
         kept = [table for table in tables if binning == 1 or not table.name.startswith("PARTIALEXP")]
-        primary = fits.PrimaryHDU(seconds.astype(np.float32), _header(image.header, observed, binning))
+        primary = fits.PrimaryHDU(
+            seconds.astype(np.float32), _header(image.header, observed.keywords, binning)
+        )
         fits.HDUList([primary, *kept]).writeto(output, output_verify="silentfix")
     history = tables[0]
     return Report(
@@ -108,6 +119,7 @@ def complete(
             "maximum": float(image.data.max()),
             "live_area_pixels": _live_pixels(Path(BAD_PIXELS), mask_calibration),
             "wedges": len(history.data),
+            "wander_arcsec": wander_arcsec(read_ehk(Path(ehk)), observed.gti),
         }
     )
 

@@ -16,13 +16,11 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from tasks.core.errors import SoftwareFault
 from tasks.engines.child import REPORT_FILE
-from tasks.engines.interface import StepInputs
 from tasks.engines.native.events import read_events
 from tasks.engines.native.extraction import selection_cautions
 from tasks.engines.native.headers import SHARED, stamp
 from tasks.engines.native.ogip import selection_history
 from tasks.engines.native.selection import Selection, select
-from tasks.engines.planning import facts_of
 from tasks.library.call import FileName, Report
 from tasks.library.manifest import Kind
 from tasks.xtend.cautions import Caution, caution
@@ -30,7 +28,6 @@ from tasks.xtend.channels import Channels
 from tasks.xtend.regions import Region, read_region
 
 ENGINE: Final = "heasoft"
-_VERSIONS: Final = ("PROCVER", "CALDBVER")
 _SAME_EXPOSURE: Final = 1e-4
 """Relative; the tools keep dead time in single precision."""
 
@@ -54,6 +51,8 @@ class Finished(BaseModel):
         What was done, such as the tool's call; it goes to HISTORY.
     unit : str or None
         BUNIT of the image in the primary HDU, where the tool does not write it.
+    linked : dict
+        RESPFILE and the like of a grouped spectrum: in whose place the tool knew other names.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +64,7 @@ class Finished(BaseModel):
     region: FileName | None = None
     history: tuple[str, ...] = ()
     unit: str | None = None
+    linked: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def finish(
     events : sequence of str
         The event files that products were selected from, whose identity keywords they get.
     identity : mapping, optional
-        Identity keywords for what was not selected from events (see `identity_of`). What a file says of
-        itself is never replaced.
+        Identity keywords for what was not selected from events (see `planning.identity_of`). What a file
+        says of itself is never replaced.
 
     Returns
     -------
@@ -129,15 +129,6 @@ def finish(
         cautions=(*selection_cautions(selection), *_exposure_cautions(selection, made, told)),
         not_made=not_made,
     )
-
-
-def identity_of(inputs: StepInputs) -> dict[str, Any]:
-    """The keywords that say whose data a dataset's products are, by what processing told of the events."""
-    facts = facts_of(inputs)
-    versions = {key: value for key, value in facts.get("archive", {}).items() if key in _VERSIONS}
-    simulated = {"SIMULATD": True} if facts.get("simulated") else {}
-    own = {"OBS_ID": str(inputs.dataset.obsid), "DATACLAS": str(inputs.dataset.dataclass)}
-    return {"TELESCOP": "XRISM", "INSTRUME": "XTEND", **own, **versions, **simulated}
 
 
 def _why_missing(item: Finished) -> str:
@@ -212,6 +203,8 @@ def _write(item: Finished, history: Sequence[str], source: Mapping[str, Any], re
         with fits.open(item.name, mode="update", memmap=True, do_not_scale_image_data=True) as hdus:
             if item.unit:
                 hdus[0].header["BUNIT"] = item.unit
+            if item.linked:
+                hdus["SPECTRUM"].header.update(item.linked)
             for hdu in hdus:
                 stamp(hdu.header, source, () if hdu.name in SHARED else history, recipe, ENGINE)
                 hdu.add_checksum()

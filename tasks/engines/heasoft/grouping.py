@@ -5,35 +5,28 @@ from typing import Final
 
 from tasks.engines.heasoft.tool import tool_call
 from tasks.library.call import Call
+from tasks.xtend.grouping import GroupingRule
 
 SPECTRUM: Final = "source.pha"
+BACKGROUND: Final = "background.pha"
 RMF: Final = "source.rmf"
 _MINUTES: Final = 60.0
 
 
-def minimum_parameters(output: str, minimum: int) -> dict[str, str | int | float | bool]:
-    """Parameters of ftgrouppha for groups of at least `minimum` counts."""
-    return _parameters(output, "min", float(minimum), "NONE")
+def group_parameters(output: str, rule: GroupingRule) -> dict[str, str | int | float | bool]:
+    """Parameters of ftgrouppha for a grouping; its words for the kinds are those of the recipe.
 
-
-def optimal_parameters(output: str) -> dict[str, str | int | float | bool]:
-    """Parameters of ftgrouppha for optimal bins (Kaastra & Bleeker 2016), which need the RMF.
-
-    These do not look at the scale; it is given since ftgrouppha asks for it.
+    Optimal bins do not look at the scale; it is given since ftgrouppha asks for it.
     """
-    return _parameters(output, "opt", 1.0, RMF)
-
-
-def _parameters(output: str, kind: str, scale: float, rmf: str) -> dict[str, str | int | float | bool]:
     return {
         "infile": SPECTRUM,
-        "backfile": "NONE",
+        "backfile": BACKGROUND if rule.needs_background else "NONE",
         "outfile": output,
-        "grouptype": kind,
-        "groupscale": scale,
+        "grouptype": rule.kind,
+        "groupscale": float(rule.least or 1),
         "minchannel": -1,
         "maxchannel": -1,
-        "respfile": rmf,
+        "respfile": RMF if rule.needs_response else "NONE",
         "templatefile": "NONE",
         "rows": "-",
         "clobber": True,
@@ -41,24 +34,34 @@ def _parameters(output: str, kind: str, scale: float, rmf: str) -> dict[str, str
 
 
 def group_call(
-    parameters: Mapping[str, str | int | float | bool], links: Mapping[str, str], chatter: int
+    output: str,
+    rule: GroupingRule,
+    links: Mapping[str, str],
+    chatter: int,
+    *,
+    after: Mapping[str, int] | None = None,
 ) -> Call:
     """The call that groups a spectrum; where ftgrouppha is missing it fails, and nothing takes its place.
 
     Parameters
     ----------
-    parameters : mapping
-        See `minimum_parameters`, `optimal_parameters`.
+    output : str
+        The grouped file.
+    rule : GroupingRule
+        How.
     links : mapping
-        Where `SPECTRUM`, and `RMF` where it is named, are.
+        Where `SPECTRUM`, and `RMF` and `BACKGROUND` where the rule needs them, are.
     chatter : int
         How much is told.
+    after : mapping, optional
+        The call of the same plan that makes the RMF.
     """
     return tool_call(
         "ftgrouppha",
-        parameters,
+        group_parameters(output, rule),
         inputs=links,
-        outputs=[str(parameters["outfile"])],
+        after=after,
+        outputs=[output],
         chatter=chatter,
         timeout=30 * _MINUTES,
     )

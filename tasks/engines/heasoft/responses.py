@@ -1,170 +1,81 @@
-"""RMF by xtdrmf and ARF by xaarfgen: their calls, and what an exposure map needs before."""
+"""RMF by xtdrmf and ARF by xaarfgen: the calls of the tools, and of what needs their products."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from astropy.io import fits
-
-from tasks.core.errors import BadInput, Permanent, SoftwareFault
+from tasks.core.errors import BadInput
 from tasks.engines.heasoft.checks import covers, ebounds
-from tasks.engines.heasoft.finishing import identity_of
+from tasks.engines.heasoft.grouping import RMF, SPECTRUM, group_call
 from tasks.engines.heasoft.raytrace import reusable
+from tasks.engines.heasoft.response_tools import (
+    ARF,
+    EXPOSURE_MAP,
+    IMAGE,
+    OF_SOME_RELEASES,
+    PREPARED_MAP,
+    REGION,
+    TRACED,
+    arf_parameters,
+    rmf_parameters,
+)
 from tasks.engines.heasoft.sequence import Calls, line_of
 from tasks.engines.heasoft.tool import tool_call
 from tasks.engines.interface import StepInputs
-from tasks.engines.planning import facts_of, names_of, products_of
+from tasks.engines.native import response_plan
+from tasks.engines.planning import identity_of, manifest_of, names_of, products_of, specs_of
+from tasks.library import names
 from tasks.library.call import Call
 from tasks.library.dataset import recipe_hash
 from tasks.library.manifest import Kind, Product, ProductSpec, Role, Step
 from tasks.library.orders import Wanted
-from tasks.library.orders.responses import raytrace_key, without_axis_offset
-from tasks.library.recipe import HEASoft, Responses
-from tasks.xtend.channels import CHANNEL_COUNT, EV_PER_CHANNEL
-from tasks.xtend.regions import read_region
+from tasks.library.orders.responses import raytrace_key, source_position, without_axis_offset
+from tasks.library.recipe import Responses
+from tasks.xtend.grouping import GroupingRule
 
-Parameters = Mapping[str, str | int | float | bool]
-
-SPECTRUM: Final = "source.pha"
-RMF: Final = "source.rmf"
-ARF: Final = "source.arf"
-TRACED: Final = "raytrace.fits"
 PUBLISHED: Final = "published.fits"
-REGION: Final = "source.reg"
-EXPOSURE_MAP: Final = "expmap.fits"
-PREPARED_MAP: Final = "axismap.fits"
-IMAGE: Final = "image.fits"
-_HISTOGRAM: Final = "OFFAXISHIST"
 _MINUTES: Final = 60.0
 _HOUR: Final = 3600.0
-_FROM_CALDB: Final[Parameters] = dict.fromkeys(
-    ("teldeffile", "qefile", "contamifile", "gatevalvefile", "obffile", "fwfile", "onaxisffile",
-     "onaxiscfile", "mirrorfile", "obstructfile", "frontreffile", "backreffile", "pcolreffile",
-     "scatterfile"),
-    "CALDB",
-)  # fmt: skip
-_OF_OTHER_INSTRUMENTS: Final[Parameters] = {"dattfile": "NONE", "filtoffsetfile": "NONE", "sampling": 4}
-"""What xaarfgen's predecessor asked for its hard X-ray imagers alone."""
-_OF_SOME_RELEASES: Final = (
-    *_OF_OTHER_INSTRUMENTS, "auxtransfile", "polydeg", "abund", "cols", "covfac", "rmfthresh",
-)  # fmt: skip
-"""Known from the predecessor's parameter file; left out where a release does not have them."""
-
-
-def rmf_parameters() -> Parameters:
-    """Parameters of xtdrmf: the response of `SPECTRUM`, weighted by its map, on the grid of PI channels."""
-    return {
-        "infile": SPECTRUM,
-        "outfile": RMF,
-        "rmfparam": "CALDB",
-        "eminin": 200.0,
-        "dein": "2,24",
-        "nchanin": "5900,500",
-        "eminout": 0.0,
-        "deout": float(EV_PER_CHANNEL),
-        "nchanout": CHANNEL_COUNT,
-        "rmfthresh": 1e-6,
-        "clobber": True,
-    }
-
-
-def arf_parameters(
-    ra: float, dec: float, exposure_map: str, responses: Responses, heasoft: HEASoft
-) -> Parameters:
-    """Parameters of xaarfgen: `ARF` of `REGION` (fk5, degrees) with the energies of `RMF`.
-
-    Parameters
-    ----------
-    ra, dec : float
-        The source in degrees.
-    exposure_map : str
-        The file whose attitude histogram is used.
-    responses, heasoft
-        What the recipe says.
-    """
-    return {
-        **_FROM_CALDB,
-        **_OF_OTHER_INSTRUMENTS,
-        "xrtevtfile": TRACED,
-        "source_ra": ra,
-        "source_dec": dec,
-        "telescop": "XRISM",
-        "instrume": "XTEND",
-        "emapfile": exposure_map,
-        "rmffile": RMF,
-        "erange": _numbers(responses.erange),
-        "outfile": ARF,
-        "regmode": "RADEC",
-        "regionfile": REGION,
-        "numphoton": responses.numphoton,
-        "minphoton": responses.minphoton,
-        "sourcetype": responses.source_type,
-        "betapars": _numbers(responses.beta),
-        "flatradius": responses.flat_radius_arcmin,
-        "imgfile": IMAGE if responses.source_type == "IMAGE" else "NONE",
-        "auxtransfile": "NONE",
-        "polydeg": "DEFAULT",
-        "abund": 1.0,
-        "cols": 0.0,
-        "covfac": 1.0,
-        "rmfthresh": 1e-10,
-        "seed": heasoft.seed,
-        "cleanup": True,
-        "clobber": True,
-    }
-
-
-def _numbers(values: Sequence[float]) -> str:
-    return " ".join(f"{value:g}" for value in values)
-
-
-def prepare(region: str, axis_offset_zero: bool) -> None:
-    """See that xaarfgen reads the region as it is meant, and give it the exposure map it needs.
-
-    Parameters
-    ----------
-    region : str
-        Region file.
-    axis_offset_zero : bool
-        Whether to make `PREPARED_MAP`: a copy of `EXPOSURE_MAP` whose attitude histogram says that the
-        optical axis has no offset.
-
-    Raises
-    ------
-    BadInput
-        When the region is not in sky coordinates, or no region that HEASoft understands.
-    Permanent
-        When the map holds no attitude histogram.
-    """
-    if read_region(Path(region)).system not in ("fk5", "icrs"):
-        raise BadInput(f"{region} is not in fk5: an ARF is made of a region in sky coordinates")
-    if not axis_offset_zero:
-        return
-    shutil.copyfile(EXPOSURE_MAP, PREPARED_MAP)
-    try:
-        with fits.open(PREPARED_MAP, mode="update", memmap=True) as hdus:
-            for key in ("OPTAOFFX", "OPTAOFFY"):
-                hdus[_HISTOGRAM].header[key] = (0.0, "set by xtendflow for HEASoft 6.36 (GEN-6)")
-    except KeyError as exc:
-        raise Permanent(f"the exposure map holds no {_HISTOGRAM}, so no ARF can be made of it") from exc
 
 
 def plan(inputs: StepInputs, products: Sequence[Wanted]) -> list[Call]:
-    """The calls that make the RMF, the ARF and its ray-traced events, then the finish.
+    """The calls that make RMF, ARF, ray-traced events and what needs them.
 
+    Given responses and loader scripts are no tool's work, and are made as the native engine makes them.
     Published ray-traced events are used again where their key is the one of this order, and only there.
     """
-    specs = {item.spec.kind: item.spec for item in products}
+    ours = [item for item in products if item.spec.kind == Kind.LOADER or "origin" in item.spec.entry]
+    tools = [item for item in products if item not in ours]
+    given = [item for item in ours if item.spec.kind == Kind.RMF]
+    calls = Calls()
+    if given:
+        calls.add(response_plan.plan(inputs, given))
+    if tools:
+        # The call before has checked it; the tools take the file itself, whose name here they understand.
+        _add_tools(inputs, calls, tools, {RMF: calls.last.inputs["given.rmf"]} if given else {})
+    if rest := [item for item in ours if item not in given]:
+        made = names_of([item for item in products if item.spec.kind == Kind.RMF])
+        call = response_plan.plan(inputs, rest, made[0] if made else None)
+        needs = made if call.parameters["arf"] else ()
+        calls.add(call.model_copy(update={"after": calls.after(*needs)}))
+    return calls.calls
+
+
+def _add_tools(
+    inputs: StepInputs, calls: Calls, products: Sequence[Wanted], given: Mapping[str, str]
+) -> None:
+    """The calls of the tools, then the finish; `given` is where a given RMF is."""
+    specs = {item.spec.kind: item.spec for item in products if item.spec.kind != Kind.GROUPED_SPECTRUM}
     key = _key(inputs)
-    calls, links = Calls(), _links(inputs, reusable(inputs, key))
+    links = {**_links(inputs, reusable(inputs, key)), **given}
     if Kind.RMF in specs:
         calls.add(_rmf_call(inputs, links))
     if Kind.ARF in specs or (Kind.RAYTRACE in specs and TRACED not in links):
         _add_arf(inputs, calls, links, specs.get(Kind.ARF))
     files = {Kind.RMF: RMF, Kind.ARF: ARF, Kind.RAYTRACE: TRACED}
     items = [_item(calls, specs[kind], file, key) for kind, file in files.items() if kind in specs]
-    made = calls.after(*(files[kind] for kind in specs))
+    items += _grouped(inputs, calls, links, products)
+    made = calls.after(*(item["file"] for item in items))
     calls.add(
         Call(
             function="tasks.engines.heasoft.finishing:finish",
@@ -173,19 +84,50 @@ def plan(inputs: StepInputs, products: Sequence[Wanted]) -> list[Call]:
                 "recipe": recipe_hash(inputs.dataset.recipe),
                 "identity": {**identity_of(inputs), "CALDBVER": _caldb(inputs)},
             },
-            inputs={files[kind]: links[files[kind]] for kind in specs if files[kind] not in made},
+            inputs={item["file"]: links[item["file"]] for item in items if item["file"] not in made},
             after=made,
             outputs=names_of(products),
             timeout=60 * _MINUTES,
         )
     )
-    return calls.calls
+
+
+def _grouped(
+    inputs: StepInputs, calls: Calls, links: Mapping[str, str], products: Sequence[Wanted]
+) -> list[dict[str, Any]]:
+    """A call for each spectrum that is grouped with the RMF; what the finish has to do."""
+    made = calls.after(RMF)
+    items, dataset = [], inputs.dataset
+    # The ARF's name is longer than a keyword holds.
+    linked = {
+        "RESPFILE": names.in_header(names.rmf(dataset.obsid, dataset.dataclass)), "ANCRFILE": "none",
+    }  # fmt: skip
+    for number, spec in enumerate(specs_of(products, Kind.GROUPED_SPECTRUM)):
+        output, request = f"grouped{number}.fits", response_plan.grouped_request(inputs, spec)
+        calls.add(
+            group_call(
+                output,
+                GroupingRule.parse(spec.entry["grouping"]),
+                {name: links[name] for name in (SPECTRUM, RMF) if name not in made},
+                inputs.dataset.recipe.heasoft.chatter,
+                after=made,
+            )
+        )
+        history = [f"grouped: {request['spectrum']}", line_of(calls.last)]
+        items.append(
+            {
+                "name": spec.name,
+                "file": output,
+                "kind": spec.kind,
+                "history": history,
+                "linked": linked,
+            }
+        )
+    return items
 
 
 def _key(inputs: StepInputs) -> str:
-    if inputs.manifest is None:
-        raise SoftwareFault(f"{inputs.dataset.key} has not been processed")
-    return raytrace_key(inputs.dataset, inputs.manifest)
+    return raytrace_key(inputs.dataset, manifest_of(inputs))
 
 
 def _caldb(inputs: StepInputs) -> str:
@@ -211,7 +153,7 @@ def _rmf_call(inputs: StepInputs, links: Mapping[str, str]) -> Call:
         rmf_parameters(),
         inputs={SPECTRUM: links[SPECTRUM]},
         outputs=[RMF],
-        checks=[ebounds(RMF, EV_PER_CHANNEL)],
+        checks=[ebounds(RMF)],
         chatter=inputs.dataset.recipe.heasoft.chatter,
         timeout=60 * _MINUTES,
     )
@@ -245,7 +187,7 @@ def _add_arf(inputs: StepInputs, calls: Calls, links: Mapping[str, str], wanted:
 def _prepare_call(inputs: StepInputs, links: Mapping[str, str]) -> Call:
     zero = without_axis_offset(inputs.dataset)
     return Call(
-        function="tasks.engines.heasoft.responses:prepare",
+        function="tasks.engines.heasoft.response_tools:prepare",
         parameters={"region": REGION, "axis_offset_zero": zero},
         inputs={name: links[name] for name in (REGION, EXPOSURE_MAP)},
         outputs=(PREPARED_MAP,) if zero else (),
@@ -254,7 +196,7 @@ def _prepare_call(inputs: StepInputs, links: Mapping[str, str]) -> Call:
 
 
 def _arf_call(inputs: StepInputs, calls: Calls, links: Mapping[str, str]) -> Call:
-    recipe, target = inputs.dataset.recipe, facts_of(inputs)["target"]
+    recipe = inputs.dataset.recipe
     made = calls.after(PREPARED_MAP, RMF)
     exposure_map = PREPARED_MAP if PREPARED_MAP in made else EXPOSURE_MAP
     taken = {name for name in (REGION, RMF, exposure_map) if name in links} - made.keys()
@@ -264,12 +206,12 @@ def _arf_call(inputs: StepInputs, calls: Calls, links: Mapping[str, str]) -> Cal
     low, high = recipe.responses.fit_band_kev
     return tool_call(
         "xaarfgen",
-        arf_parameters(target["ra"], target["dec"], exposure_map, recipe.responses, recipe.heasoft),
+        arf_parameters(*source_position(manifest_of(inputs)), exposure_map, recipe.responses, recipe.heasoft),
         inputs={**{name: links[name] for name in sorted(taken)}, **again, **image},
         after=made,
         edits={TRACED: PUBLISHED} if again else {},
         outputs=[ARF] if again else [ARF, TRACED],
-        optional=_OF_SOME_RELEASES,
+        optional=OF_SOME_RELEASES,
         checks=[covers(ARF, low, high)],
         chatter=recipe.heasoft.chatter,
         timeout=recipe.heasoft.hours * _HOUR,

@@ -12,16 +12,19 @@ from tasks.core.errors import NoData, Permanent
 from tasks.core.identifiers import DataClass
 from tasks.engines.native.detector import read_bad_pixels
 from tasks.engines.native.events import EventList, read_events
-from tasks.engines.native.gti import union
+from tasks.engines.native.gti import Gti, union
 from tasks.engines.native.keywords import figure, nominal_of
+from tasks.engines.native.selection import live_fraction
 from tasks.library.call import Report
 from tasks.xtend.cautions import Caution, caution, notice
-from tasks.xtend.data_class import Mode, mode_of
+from tasks.xtend.data_class import CYCLE_S, Mode, mode_of
 from tasks.xtend.geometry import PIXEL_DEG
 
 ORIGIN_OF_TARGET: Final = "RA_OBJ/DEC_OBJ of the events"
 _COLUMNS: Final = ("TIME", "X", "Y", "DETX", "DETY", "PI")
 _LIMITED: Final = ("X", "Y", "DETX", "DETY", "PI")
+_ABOUT: Final = 1.1
+"""How much longer than nominal the time from frame to frame may be."""
 _PROVENANCE: Final = (
     "PROCVER", "SOFTVER", "CALDBVER", "SEQPNUM", "DATE", "ORIGIN", "DATAMODE", "DETNAM", "TIMEDEL",
     "TIMEPIXR",
@@ -49,7 +52,7 @@ def adopt(
     Report
         Facts: `archive` (versions and mode keywords), `simulated`, `target` {name, ra, dec, origin},
         `nominal` {ra, dec, pa}, `exposure_s`, `events`, `mode` {description, ccds, window, burst, frame_s,
-        live_fraction}.
+        live_fraction}, `good_time` {intervals, span_s, live_fraction, longest_gap_s}.
 
     Raises
     ------
@@ -96,8 +99,11 @@ def examine(obsid: str, dataclass: str, events: Sequence[str], bad_pixels: str |
     if facts["events"] == 0:
         raise NoData(f"no event in the cleaned event list of {obsid} {dataclass}")
     mode, mode_cautions = mode_of(DataClass(dataclass), header)
+    good_time = good_time_facts(union([file.gti for file in files]), mode, live_fraction(header))
     return Examined(
-        {**facts, "mode": _mode_facts(mode)}, (*_cautions(header, bad_pixels), *mode_cautions), header
+        {**facts, "mode": _mode_facts(mode), "good_time": good_time},
+        (*_cautions(header, bad_pixels), *mode_cautions),
+        header,
     )
 
 
@@ -111,6 +117,28 @@ def _facts(files: Sequence[EventList], obsid: str) -> dict[str, Any]:
         "nominal": asdict(nominal_of(header, files[0].name)),
         "exposure_s": union([file.gti for file in files]).total,
         "events": sum(file.keywords["NAXIS2"] for file in files),
+    }
+
+
+def good_time_facts(gti: Gti, mode: Mode, live: float) -> dict[str, Any]:
+    """What good time is like: rows, whole span, live part of it where only frames part it, longest gap.
+
+    Parameters
+    ----------
+    gti : Gti
+        Good time; it may have a row for each frame.
+    mode : Mode
+        Gaps shorter than the time from frame to frame are the read-out's.
+    live : float
+        Part of the good time that the header says is live.
+    """
+    whole = gti.closed(_ABOUT * CYCLE_S / mode.frames_per_cycle)
+    gaps = whole.start[1:] - whole.stop[:-1]
+    return {
+        "intervals": int(gti.start.size),
+        "span_s": float(gti.stop[-1] - gti.start[0]),
+        "live_fraction": gti.total * live / whole.total,
+        "longest_gap_s": float(gaps.max(initial=0.0)),
     }
 
 
@@ -180,10 +208,6 @@ def _mode_facts(mode: Mode) -> dict[str, Any]:
 
 def _cautions(header: fits.Header, bad_pixels: str | None) -> Sequence[Caution]:
     found: list[Caution] = []
-    if not str(header.get("CALDBVER", "")).strip():
-        found.append(
-            caution("stale-calibration", "The events do not say with which CALDB they were calibrated.")
-        )
     if "DATACLAS" not in header:
         found.append(
             caution(

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import NoData, Permanent
-from tasks.engines.native.grouping import write_grouped
+from tasks.engines.native.grouping import Beside, write_grouped
 from tasks.engines.native.net_curves import write_net_curve
 from tasks.engines.native.rates import write_rate_image
 from tasks.library.call import Report
+from tasks.xtend.grouping import GroupingRule
 
 
 def derive(
@@ -27,7 +28,7 @@ def derive(
     net_curves : sequence of dict
         `name`, `source`, `background`, `source_spectrum`, `background_spectrum`, `errors`.
     grouped : sequence of dict
-        `name`, `spectrum`, `minimum` (None: optimal), `rmf` (or None).
+        `name`, `spectrum`, `grouping` (as the recipe writes it), `rmf` and `background` (or None).
     recipe : str
         The recipe's hash.
 
@@ -58,9 +59,15 @@ def derive(
                 recipe,
             )
     for item in grouped:
-        rmf = Path(item["rmf"]) if item["rmf"] else None
+        rmf, background = (Path(item[key]) if item[key] else None for key in ("rmf", "background"))
         with _noting(item["name"], not_made):
-            write_grouped(Path(item["name"]), Path(item["spectrum"]), item["minimum"], rmf, recipe)
+            write_grouped(
+                Path(item["name"]),
+                Path(item["spectrum"]),
+                GroupingRule.parse(item["grouping"]),
+                recipe,
+                Beside(rmf, background),
+            )
     return Report(not_made=not_made)
 
 

@@ -5,12 +5,15 @@ from importlib.metadata import version
 from typing import Any
 
 from tasks.core.errors import SoftwareFault
+from tasks.engines.fits import fit_call
 from tasks.engines.interface import StepInputs
+from tasks.engines.native import response_plan
 from tasks.engines.planning import facts_of, links_to, names_of, products_of, specs_of, used_by
 from tasks.library.call import Call
 from tasks.library.dataset import recipe_hash
 from tasks.library.manifest import Kind, ProductSpec, Role, Step
 from tasks.library.orders import Wanted
+from tasks.library.orders.regions import given_regions
 
 NATIVE_VERSION = "1"
 """Raised by hand when the results of this engine change in more than one step."""
@@ -91,24 +94,29 @@ def _exposure(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
 
 def _regions(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
     recipe = inputs.dataset.recipe
-    events = products_of(inputs, Kind.EVENTS)[0]
+    events = products_of(inputs, Kind.EVENTS)
     maps = products_of(inputs, Kind.EXPOSURE_MAP, binning=1)
     bad_pixels = [] if maps else [*products_of(inputs, Kind.BAD_PIXELS)]
+    given = given_regions(inputs.dataset)
     return Call(
         function="tasks.engines.native.regions:choose",
         parameters={
             "obsid": inputs.dataset.obsid,
             "name": facts_of(inputs)["target"]["name"],
-            "events": events.name,
+            "events": [product.name for product in events],
             "target": facts_of(inputs)["target"],
             "exposure_map": maps[0].name if maps else None,
             "bad_pixels": bad_pixels[0].name if bad_pixels else None,
-            "source_radius_arcmin": recipe.source.radius_arcmin,
+            "source": recipe.source.model_dump(mode="json", exclude={"region_folder"}),
             "background": recipe.background.model_dump(mode="json"),
             "names": {_region_key(item): item.spec.name for item in products},
             "calibration": None,
+            "given": {str(role): f"given_{path.name}" for role, path in given.items()},
         },
-        inputs=links_to(inputs, [events, *maps, *bad_pixels]),
+        inputs={
+            **links_to(inputs, [*events, *maps, *bad_pixels]),
+            **{f"given_{path.name}": str(path) for path in given.values()},
+        },
         outputs=names_of(products),
         timeout=30 * _MINUTES,
     )
@@ -158,13 +166,9 @@ def _extraction(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
 def _derived(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
     rates = [_rate(inputs, spec) for spec in specs_of(products, Kind.RATE_IMAGE)]
     curves = [_net(inputs, spec) for spec in specs_of(products, Kind.LIGHT_CURVE)]
-    spectrum = [product.name for product in products_of(inputs, Kind.SPECTRUM, Role.SOURCE)]
     grouped = [
-        {"name": spec.name, "spectrum": name, "minimum": inputs.dataset.recipe.spectra.group_minimum,
-         "rmf": None}
-        for spec in specs_of(products, Kind.GROUPED_SPECTRUM)
-        for name in spectrum
-    ]  # fmt: skip
+        response_plan.grouped_request(inputs, spec) for spec in specs_of(products, Kind.GROUPED_SPECTRUM)
+    ]
     return Call(
         function="tasks.engines.native.derived:derive",
         parameters={
@@ -201,6 +205,10 @@ def _net(inputs: StepInputs, spec: ProductSpec) -> dict[str, Any]:
     }
 
 
+def _fit(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
+    return fit_call(inputs, products, "sherpa")
+
+
 def _region_key(item: Wanted) -> str:
     """What the function calls a region file: `source`, `source_pixels`, `calibration`."""
     pixels = "_pixels" if item.spec.entry["frame"] == "skypix" else ""
@@ -213,4 +221,6 @@ _PLANS: dict[Step, Callable[[StepInputs, Sequence[Wanted]], Call]] = {
     Step.REGIONS: _regions,
     Step.EXTRACTION: _extraction,
     Step.DERIVED: _derived,
+    Step.RESPONSES: response_plan.plan,
+    Step.FIT: _fit,
 }

@@ -12,6 +12,7 @@ from tasks.engines.native.events import EventList, read_events
 from tasks.engines.native.exposure_hdus import MadeMap, common_keywords, map_hdus
 from tasks.engines.native.headers import write_product
 from tasks.engines.native.keywords import nominal_of
+from tasks.engines.native.pointing import wander_arcsec
 from tasks.engines.native.projection import coverage
 from tasks.library.call import Report
 from tasks.xtend.cautions import Caution, notice
@@ -50,7 +51,8 @@ def make(
     Returns
     -------
     Report
-        Facts: `exposure` (s), `maximum` (s, of the unbinned map), `live_area_pixels`, `wedges`.
+        Facts: `exposure` (s), `maximum` (s, of the unbinned map), `live_area_pixels`, `wedges`,
+        `wander_arcsec` (of the pointing, from its mean).
 
     Raises
     ------
@@ -61,7 +63,7 @@ def make(
         When there is no good time.
     """
     live = _live(Path(bad_pixels), mask_calibration)
-    observed, made, cautions = _measured(Path(ehk), events, live, delta_arcmin, numphi)
+    observed, history, made = _measured(Path(ehk), events, live, delta_arcmin, numphi)
     flags = (
         "flag 0; calibration sources masked" if mask_calibration else "flags 0, 1; calibration sources kept"
     )
@@ -80,8 +82,9 @@ def make(
             "maximum": float(made.seconds.max()),
             "live_area_pixels": int(made.live.sum()),
             "wedges": len(made.wedges),
+            "wander_arcsec": wander_arcsec(history, observed.gti),
         },
-        cautions=cautions,
+        cautions=_cautions(history, Path(ehk).name),
     )
 
 
@@ -94,7 +97,7 @@ def _live(bad_pixels: Path, mask_calibration: bool) -> NDArray[np.bool_]:
 
 def _measured(
     ehk: Path, events: list[str], live: NDArray[np.bool_], delta_arcmin: float, numphi: int
-) -> tuple[EventList, MadeMap, tuple[Caution, ...]]:
+) -> tuple[EventList, AttitudeHistory, MadeMap]:
     """Read everything and make the unbinned map."""
     observed = read_events([Path(name) for name in events], ())
     if not observed.gti.total > 0:
@@ -103,7 +106,7 @@ def _measured(
     made = exposure_map(history, observed, live, delta_arcmin, numphi)
     if not made.seconds.any():
         raise Permanent(f"the attitude of {ehk.name} points away from the sky that the events lie on")
-    return observed, made, _cautions(history, ehk.name)
+    return observed, history, made
 
 
 def exposure_map(

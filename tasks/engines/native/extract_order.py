@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 from tasks.core.errors import BadInput
 from tasks.core.identifiers import Band
@@ -13,35 +13,10 @@ from tasks.engines.native.net_curves import Errors
 from tasks.library.manifest import Role
 from tasks.library.recipe import Exposure
 from tasks.xtend.channels import Channels
+from tasks.xtend.grouping import GroupingRule
 
 Backscal = Literal["exposure", "maximum", "pixels"]
 _MOST_WEDGES: Final = 360
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """How the source spectrum is grouped: to a minimum of counts, or optimally (None)."""
-
-    minimum: int | None
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """The grouping written `min:N` or `opt`.
-
-        Raises
-        ------
-        BadInput
-            When the text is neither.
-        """
-        if text == "opt":
-            return cls(None)
-        kind, _, minimum = text.partition(":")
-        if kind != "min" or not (minimum.isascii() and minimum.isdecimal()) or int(minimum) < 1:
-            raise BadInput(f"{text!r} is not a grouping: give min:N with N of 1 or more, or opt")
-        return cls(int(minimum))
-
-    def __str__(self) -> str:
-        return "opt" if self.minimum is None else f"min:{self.minimum}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +49,7 @@ class Order:
         What BACKSCAL is made of; when not given, exposure where there is a map and else pixels.
     net_errors : {"gaussian", "linear"} or None
         How errors of net light curves add up.
-    grouping : Grouping or None
+    grouping : GroupingRule or None
         Of the source spectrum.
     rmf : Path or None
         Response: energies of the channels, and optimal grouping.
@@ -97,7 +72,7 @@ class Order:
     keep_calibration: bool = False
     backscal: Backscal | None = None
     net_errors: Errors | None = None
-    grouping: Grouping | None = None
+    grouping: GroupingRule | None = None
     rmf: Path | None = None
 
     def __post_init__(self) -> None:
@@ -172,8 +147,10 @@ class Order:
             yield "--net-errors is for net light curves: it needs --source, --background and --time-bin"
         if self.grouping and not self.source:
             yield "--group needs --source: only the source spectrum is grouped"
-        if self.grouping and self.grouping.minimum is None and not self.rmf:
-            yield "--group opt needs --rmf"
+        if self.grouping and self.grouping.needs_response and not self.rmf:
+            yield f"--group {self.grouping} needs --rmf"
+        if self.grouping and self.grouping.needs_background and not self.background:
+            yield f"--group {self.grouping} needs --background"
         if not all(0 < length < math.inf for length in self.time_bins):
             yield "the length of a light-curve bin (--time-bin) must be positive"
         if not 0 <= self.threshold <= 1:

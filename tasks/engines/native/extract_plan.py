@@ -12,7 +12,7 @@ from tasks.core.identifiers import Band
 from tasks.engines.native.axes import Axis, axes_of, sky_wcs
 from tasks.engines.native.events import read_header
 from tasks.engines.native.extract_names import BandChoice, Names, is_xtend, names_for
-from tasks.engines.native.extract_order import Grouping, Order
+from tasks.engines.native.extract_order import Order
 from tasks.engines.native.files import read_image
 from tasks.engines.native.grids import difference
 from tasks.engines.native.images import image_shape
@@ -20,6 +20,7 @@ from tasks.engines.native.responses import EBounds, channels_of_band, read_eboun
 from tasks.library.manifest import Kind, Role
 from tasks.library.names import grouped_spectrum
 from tasks.xtend.channels import Channels, channels
+from tasks.xtend.grouping import GroupingRule
 from tasks.xtend.regions import Region, read_region
 
 _COLUMNS: Final = ("X", "Y", "PI")
@@ -49,7 +50,7 @@ class Item:
     channels: Channels | None = None
     binning: int | None = None
     time_bin: float | None = None
-    grouping: Grouping | None = None
+    grouping: GroupingRule | None = None
 
     def listing(self, directory: Path) -> dict[str, Any]:
         """The item as JSON, once it lies in a directory."""
@@ -149,15 +150,16 @@ class Plan:
                 "normalisation": self.order.normalisation,
             }
             yield Item(Kind.SPECTRUM, role, self.names.spectrum(role), request)
-        if self.order.grouping:
-            spectrum, minimum = self.names.spectrum(Role.SOURCE), self.order.grouping.minimum
-            name = grouped_spectrum(spectrum, "opt" if minimum is None else "min", minimum)
+        if rule := self.order.grouping:
+            spectrum = self.names.spectrum(Role.SOURCE)
             grouped: dict[str, Any] = {
                 "spectrum": spectrum,
-                "minimum": minimum,
-                "rmf": self.links[self.order.rmf] if self.order.rmf and minimum is None else None,
+                "grouping": str(rule),
+                "rmf": self.links[self.order.rmf] if self.order.rmf and rule.needs_response else None,
+                "background": self.names.spectrum(Role.BACKGROUND) if rule.needs_background else None,
             }
-            yield Item(Kind.GROUPED_SPECTRUM, Role.SOURCE, name, grouped, grouping=self.order.grouping)
+            name = grouped_spectrum(spectrum, rule.kind, rule.least)
+            yield Item(Kind.GROUPED_SPECTRUM, Role.SOURCE, name, grouped, grouping=rule)
 
     def _map(self, binning: int) -> str | None:
         """The exposure map of a binning; a given one is not binned."""

@@ -23,6 +23,7 @@ from tasks.engines.native.headers import write_product
 from tasks.engines.native.images import ImageCounter, image_hdus
 from tasks.engines.native.light_curves import CurveCounter, light_curve_hdus
 from tasks.engines.native.ogip import selection_history
+from tasks.engines.native.outliers import DETECTOR, OutlierCounter
 from tasks.engines.native.selection import Chunk, Selection, select
 from tasks.engines.native.spectra import Spectrum, SpectrumCounter, spectrum_hdus
 from tasks.library.call import FileName, Report
@@ -31,7 +32,6 @@ from tasks.xtend.channels import Channels
 from tasks.xtend.regions import Region, read_region
 
 _COLUMNS = ("TIME", "X", "Y", "PI")
-_DETECTOR = ("DETX", "DETY")
 
 
 class _Request(BaseModel):
@@ -136,8 +136,9 @@ def extract(
     Returns
     -------
     Report
-        Facts: `ontime`, `exposure`, `live_fraction`, and by file name `counts`, `backscal` and
-        `region_pixels`. A spectrum without exposure in its region is not made, and `not_made` says so.
+        Facts: `ontime`, `exposure`, `live_fraction`, by file name `counts`, `backscal` and `region_pixels`,
+        and where the events have detector pixels `flickering` {pixels, events, brightest}. A spectrum without
+        exposure in its region is not made, and `not_made` says so.
 
     Raises
     ------
@@ -149,19 +150,20 @@ def extract(
         TypeAdapter(list[LightCurveRequest]).validate_python(light_curves),
         TypeAdapter(list[SpectrumRequest]).validate_python(spectra),
     )
-    read = read_events([Path(name) for name in events], _COLUMNS, _DETECTOR if spectra else ())
+    read = read_events([Path(name) for name in events], _COLUMNS, DETECTOR if images or spectra else ())
     job = _Job(select(read), recipe)
     shares = {request.name: job.backscal(request) for request in asked[2]}
     made = [request for request in asked[2] if shares[request.name]]
     images_of = _image_counter(job, asked[0])
     curves_of = _curve_counters(job, asked[1])
     spectra_of = [SpectrumCounter(job.selection, job.region(request.region)) for request in made]
+    flickering = OutlierCounter() if {*DETECTOR} <= read.axes.keys() else None
     _count(job.selection, [images_of])
     with ThreadPoolExecutor(1) as writer:
         # Images are most of what is written: the disk takes them while the rest is counted. With a job of its
         # own the writer shares no HDU with this thread.
         images_written = writer.submit(_write_images, _Job(select(read), recipe), asked[0], images_of)
-        _count(job.selection, [*curves_of.values(), *spectra_of])
+        _count(job.selection, [*curves_of.values(), *spectra_of, *filter(None, [flickering])])
         of_curves = _write_light_curves(job, asked[1], curves_of)
         of_spectra = {
             request.name: _write_spectrum(job, request, counter.spectrum(), shares[request.name])
@@ -176,6 +178,8 @@ def extract(
         "backscal": {request.name: shares[request.name] for request in made},
         "region_pixels": {name: count for name, count in job.pixels.items() if name},
     }
+    if flickering:
+        facts["flickering"] = flickering.outliers().facts
     not_made = {
         request.name: f"no exposure in the region {request.region}"
         for request in asked[2]

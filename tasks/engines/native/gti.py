@@ -46,6 +46,12 @@ class Gti:
         """Sum of the lengths in seconds."""
         return float((self.stop - self.start).sum())
 
+    def closed(self, gap: float) -> Self:
+        """The same without the gaps of at most this many seconds."""
+        opens = np.ones(self.start.size, bool)
+        opens[1:] = self.start[1:] - self.stop[:-1] > gap
+        return type(self)(self.start[opens], self.stop[np.roll(opens, -1)])
+
     def contains(self, times: ArrayLike) -> NDArray[np.bool_]:
         """Which times (seconds, any shape) lie inside or on a bound; bool of the same shape."""
         time = np.asarray(times, float)

@@ -1,4 +1,4 @@
-"""Reading response matrices (OGIP RMF): channel energies and resolution."""
+"""Reading responses: channel energies and resolution of matrices (OGIP RMF), energies of areas (ARF)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -89,6 +89,38 @@ def read_fwhm(path: Path) -> NDArray[np.int64]:
     centre = (ebounds.low + ebounds.high) / 2
     row = np.clip(np.searchsorted(starts, centre, side="right") - 1, 0, len(lengths) - 1)
     return np.asarray(np.array(lengths, np.int64)[row])
+
+
+def why_not_covering(
+    begin: NDArray[Any], end: NDArray[Any], area: NDArray[Any], low: float, high: float
+) -> str | None:
+    """Why an ARF has not an area in every energy bin of a range; None when it has.
+
+    Parameters
+    ----------
+    begin, end, area : array (n,)
+        ENERG_LO and ENERG_HI in keV, SPECRESP.
+    low, high : float
+        The range in keV.
+    """
+    if begin.size == 0 or begin.min() > low or end.max() < high:
+        reach = f"{begin.min():g}–{end.max():g} keV" if begin.size else "nothing"
+        return f"covers {reach}, not {low:g}–{high:g} keV"
+    bad = (begin >= low) & (end <= high) & ~(np.isfinite(area) & (area > 0))
+    return f"has no area at {begin[bad][0]:g} keV, within {low:g}–{high:g} keV" if bad.any() else None
+
+
+def read_energies(path: Path) -> tuple[Floats, Floats]:
+    """Bounds in keV, shape (m,) each, of the energy bins of a matrix.
+
+    Raises
+    ------
+    Permanent
+        When the file cannot be read or has no matrix.
+    """
+    table = _matrix(path)
+    low, high = (column(table, name, path).astype(float) for name in ("ENERG_LO", "ENERG_HI"))
+    return low, high
 
 
 def _matrix(path: Path) -> Any:

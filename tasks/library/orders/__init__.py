@@ -10,12 +10,12 @@ from collections.abc import Callable
 from tasks.core.errors import SoftwareFault
 from tasks.library.dataset import Dataset
 from tasks.library.manifest import Kind, Manifest, Step
-from tasks.library.orders import derived, exposure, extraction, processing, regions, responses
+from tasks.library.orders import derived, exposure, extraction, fit, processing, regions, responses
 from tasks.library.orders.order import STEP_VERSIONS, Order, Wanted
 
 __all__ = ["PRODUCT_STEPS", "STEP_VERSIONS", "Order", "Wanted", "order"]
 
-PRODUCT_STEPS = (Step.EXPOSURE, Step.REGIONS, Step.EXTRACTION, Step.DERIVED, Step.RESPONSES)
+PRODUCT_STEPS = (Step.EXPOSURE, Step.REGIONS, Step.EXTRACTION, Step.DERIVED, Step.RESPONSES, Step.FIT)
 
 _ORDERS: dict[Step, Callable[[Dataset, Manifest], Order]] = {
     Step.EXPOSURE: exposure.order,
@@ -23,6 +23,7 @@ _ORDERS: dict[Step, Callable[[Dataset, Manifest], Order]] = {
     Step.EXTRACTION: extraction.order,
     Step.DERIVED: derived.order,
     Step.RESPONSES: responses.order,
+    Step.FIT: fit.order,
 }
 
 

@@ -8,13 +8,19 @@ from tasks.library.dataset import Dataset
 from tasks.library.manifest import Kind, Manifest, NotMade, Product, Role, Step
 from tasks.library.orders.extraction import curve_name, why_no_region
 from tasks.library.orders.order import LOW_ENERGY_KEV, Maker, Order, Wanted, hashes
+from tasks.xtend.grouping import GroupingRule
 
 
 def order(dataset: Dataset, manifest: Manifest) -> Order:
     """What the dataset's images, curves and spectra allow."""
     make = Maker(dataset, Step.DERIVED)
     rates = [_rate_image(make, manifest, image) for image in manifest.find(Kind.IMAGE)]
-    grouped = [_grouped(make, spectrum) for spectrum in manifest.find(Kind.SPECTRUM, Role.SOURCE)]
+    grouped = [
+        grouped_spectrum(make, manifest, spectrum, rule)
+        for spectrum in manifest.find(Kind.SPECTRUM, Role.SOURCE)
+        for rule in dataset.recipe.spectra.rules
+        if not rule.needs_response
+    ]
     net = [*_net_curves(make, manifest)]
     everything = [*rates, *grouped, *net]
     return Order(
@@ -45,14 +51,23 @@ def _rate_image(make: Maker, manifest: Manifest, image: Product) -> Wanted | Not
     )
 
 
-def _grouped(make: Maker, spectrum: Product) -> Wanted:
-    minimum = make.dataset.recipe.spectra.group_minimum
+def grouped_spectrum(
+    make: Maker, manifest: Manifest, spectrum: Product, rule: GroupingRule, *sources: str
+) -> Wanted | NotMade:
+    """A grouped copy of the source spectrum; `sources` are hashes of what it is made from besides."""
+    name = names.grouped_spectrum(spectrum.name, rule.kind, rule.least)
+    background = hashes(manifest, Kind.SPECTRUM, Role.BACKGROUND) if rule.needs_background else ()
+    if rule.needs_background and not background:
+        why = why_no_region(manifest, Role.BACKGROUND) or "there is no background spectrum"
+        return make.refuse(Kind.GROUPED_SPECTRUM, Role.SOURCE, why, name)
     return make.want(
         Kind.GROUPED_SPECTRUM,
         Role.SOURCE,
-        names.grouped_spectrum(spectrum.name, "min", minimum),
+        name,
         spectrum.fingerprint,
-        entry={"grouping": f"min:{minimum}"},
+        *background,
+        *sources,
+        entry={"grouping": str(rule)},
     )
 
 

@@ -107,7 +107,9 @@ def _position(manifest: Manifest) -> tuple[float, float]:
 
 
 def _aperture(dataset: Dataset, manifest: Manifest, role: Role) -> float | str:
-    """The source circle's radius in degrees, or the background region's hash."""
-    if role == Role.BACKGROUND:
-        return manifest.find(Kind.REGION, role, frame="skypix")[0].sha256[:8]
-    return dataset.recipe.source.radius_arcmin / 60
+    """The source circle's radius in degrees; the hash of a background, or of a source that is no circle."""
+    region = Role.BACKGROUND if role == Role.BACKGROUND else Role.SOURCE
+    digest = manifest.find(Kind.REGION, region, frame="skypix")[0].sha256[:8]
+    chosen = manifest.steps[Step.REGIONS].facts.get("source") or {}
+    radius = chosen.get("radius_arcmin", dataset.recipe.source.radius_arcmin)
+    return digest if region == Role.BACKGROUND or radius is None else radius / 60

@@ -11,11 +11,11 @@ from tasks.xtend.cautions import Caution, notice, severe
 from tasks.xtend.channels import channels, energies_kev
 
 STEP_VERSIONS = {
-    Step.PROCESSING: 1,
-    Step.EXPOSURE: 1,
-    Step.REGIONS: 1,
-    Step.EXTRACTION: 1,
-    Step.DERIVED: 1,
+    Step.PROCESSING: 2,
+    Step.EXPOSURE: 2,
+    Step.REGIONS: 2,
+    Step.EXTRACTION: 2,
+    Step.DERIVED: 2,
     Step.RESPONSES: 1,
     Step.FIT: 1,
 }

@@ -1,18 +1,26 @@
-"""RMF, ARF and ray-traced events of the source spectrum: for the HEASoft engine alone."""
+"""RMF and ARF of the source spectrum, and what needs them: optimally grouped spectra and loader scripts."""
 
 import re
 from collections.abc import Iterator
 from typing import Final
 
 from tasks.library import names
+from tasks.library.blocking import why_blocked
 from tasks.library.dataset import Dataset
 from tasks.library.fingerprint import fingerprint
 from tasks.library.manifest import Kind, Manifest, NotMade, Product, Role, Step
+from tasks.library.orders.derived import grouped_spectrum
 from tasks.library.orders.extraction import why_no_region
+from tasks.library.orders.given_responses import find_arf, find_rmf, want_arf, want_rmf
+from tasks.library.orders.loaders import loaders
 from tasks.library.orders.order import Maker, Order, Wanted
 from tasks.xtend.cautions import Caution, caution, notice
 
-WITHOUT_HEASOFT: Final = "no RMF or ARF without HEASoft and CALDB"
+WITHOUT_HEASOFT: Final = "no ARF without HEASoft and CALDB, and the recipe gives none (responses.arf)"
+NO_RMF: Final = (
+    "no RMF without HEASoft and CALDB: the archive has none for this observation, and the recipe gives none "
+    "(responses.rmf)"
+)
 _ADVISED: Final = (6, 36)
 """From this release on ARFs are right wherever the range begins; documents ask for it."""
 _REMOTE_CALDB: Final = (6, 35)
@@ -24,23 +32,68 @@ _OFFSET_RELEASE: Final = (6, 36)
 
 
 def order(dataset: Dataset, manifest: Manifest) -> Order:
-    """The responses of the source spectrum, or why there are none."""
-    make = Maker(dataset, Step.RESPONSES)
-    spectra = manifest.find(Kind.SPECTRUM, Role.SOURCE)
-    if dataset.engine_of(Step.RESPONSES).name != "heasoft":
-        return _without(make, WITHOUT_HEASOFT)
-    if not spectra:
-        return _without(make, why_no_region(manifest, Role.SOURCE) or "there is no source spectrum")
-    if manifest.steps[Step.EXTRACTION].facts.get("counts", {}).get(spectra[0].name) == 0:
-        return _without(make, "the source spectrum holds no counts, so nothing weights a response")
-    rmf = make.want(
-        Kind.RMF, Role.SOURCE, names.rmf(dataset.obsid, dataset.dataclass), spectra[0].fingerprint
-    )
-    others = [*_arf(make, manifest, spectra[0], rmf)]
+    """The responses of the source spectrum, what needs them, or why there are none."""
+    make, spectrum = Maker(dataset, Step.RESPONSES), _spectrum(manifest)
+    if spectrum is None:
+        why = why_no_region(manifest, Role.SOURCE) or "there is no source spectrum"
+        return Order((), tuple(make.refuse(kind, Role.SOURCE, why) for kind in (Kind.RMF, Kind.ARF)))
+    why_not = why_blocked(Step.RESPONSES, dataset, manifest)
+    rmf = make.refuse(Kind.RMF, Role.SOURCE, why_not) if why_not else _rmf(make, manifest, spectrum)
+    if isinstance(rmf, NotMade):
+        arf = make.refuse(Kind.ARF, Role.SOURCE, why_not or _why_no_arf_either(dataset, rmf))
+        return _collected(rmf, arf, *_grouped(make, manifest, spectrum, None))
+    areas = [*_arf(make, manifest, spectrum, rmf)]
+    grouped = [*_grouped(make, manifest, spectrum, rmf)]
+    made = [item for item in (*areas, *grouped) if isinstance(item, Wanted)]
+    return _collected(rmf, *areas, *grouped, *loaders(make, manifest, spectrum, [rmf, *made]))
+
+
+def _spectrum(manifest: Manifest) -> Product | None:
+    return next(iter(manifest.find(Kind.SPECTRUM, Role.SOURCE)), None)
+
+
+def _collected(*items: Wanted | NotMade) -> Order:
     return Order(
-        (rmf, *(item for item in others if isinstance(item, Wanted))),
-        tuple(item for item in others if isinstance(item, NotMade)),
+        tuple(item for item in items if isinstance(item, Wanted)),
+        tuple(item for item in items if isinstance(item, NotMade)),
     )
+
+
+def _rmf(make: Maker, manifest: Manifest, spectrum: Product) -> Wanted | NotMade:
+    """A given one, the archive's where none is made, else xtdrmf's."""
+    if found := find_rmf(make.dataset):
+        return want_rmf(make, found)
+    why = _why_none_is_made(make.dataset, manifest, spectrum)
+    if why:
+        return make.refuse(Kind.RMF, Role.SOURCE, why)
+    name = names.rmf(make.dataset.obsid, make.dataset.dataclass)
+    return make.want(Kind.RMF, Role.SOURCE, name, spectrum.fingerprint)
+
+
+def _why_none_is_made(dataset: Dataset, manifest: Manifest, spectrum: Product) -> str | None:
+    if dataset.engine_of(Step.RESPONSES).name != "heasoft":
+        return NO_RMF
+    if manifest.steps[Step.EXTRACTION].facts.get("counts", {}).get(spectrum.name) == 0:
+        return "the source spectrum holds no counts, so nothing weights a response"
+    return None
+
+
+def _why_no_arf_either(dataset: Dataset, rmf: NotMade) -> str:
+    if dataset.engine_of(Step.RESPONSES).name != "heasoft" and dataset.recipe.responses.arf is None:
+        return WITHOUT_HEASOFT
+    return f"there is no RMF that gives its energies: {rmf.why}"
+
+
+def _grouped(
+    make: Maker, manifest: Manifest, spectrum: Product, rmf: Wanted | None
+) -> Iterator[Wanted | NotMade]:
+    """The groupings that look at the resolution."""
+    for rule in make.dataset.recipe.spectra.rules:
+        if rule.needs_response and rmf is not None:
+            yield grouped_spectrum(make, manifest, spectrum, rule, rmf.fingerprint)
+        elif rule.needs_response:
+            name = names.grouped_spectrum(spectrum.name, rule.kind, rule.least)
+            yield make.refuse(Kind.GROUPED_SPECTRUM, Role.SOURCE, "there is no RMF", name)
 
 
 def why_no_arf(dataset: Dataset) -> str | None:
@@ -75,17 +128,24 @@ def release_of(version: str) -> tuple[int, ...]:
     return (int(found[1]), int(found[2])) if found else ()
 
 
+def source_position(manifest: Manifest) -> tuple[float, float]:
+    """Where photons come from, RA and Dec in degrees: the target, or the peak that the circle was put on."""
+    target = manifest.steps[Step.PROCESSING].facts["target"]
+    regions = manifest.steps.get(Step.REGIONS)
+    circle = (regions.facts.get("source") if regions else None) or {}
+    there = circle if circle.get("centre") == "peak" else target
+    return there["ra"], there["dec"]
+
+
 def raytrace_key(dataset: Dataset, manifest: Manifest) -> str:
     """Hash (64 hex digits) over all that decides ray-traced events: with another they are not used again.
 
     Position, exposure map with its attitude histogram, energies, photons, seed, shape of the source, CALDB
     and HEASoft.
     """
-    target = _facts_target(manifest)
     given, recipe = dataset.engine_of(Step.RESPONSES).versions, dataset.recipe.responses
     return fingerprint(
-        target["ra"],
-        target["dec"],
+        *source_position(manifest),
         [product.fingerprint for product in manifest.find(Kind.EXPOSURE_MAP, binning=1)],
         without_axis_offset(dataset),
         recipe.erange,
@@ -99,18 +159,22 @@ def raytrace_key(dataset: Dataset, manifest: Manifest) -> str:
 
 def _arf(make: Maker, manifest: Manifest, spectrum: Product, rmf: Wanted) -> Iterator[Wanted | NotMade]:
     dataset, recipe = make.dataset, make.dataset.recipe.responses
+    if found := find_arf(dataset):
+        yield want_arf(make, found, spectrum, rmf)
+        return
+    if dataset.engine_of(Step.RESPONSES).name != "heasoft":
+        yield make.refuse(Kind.ARF, Role.SOURCE, WITHOUT_HEASOFT)
+        return
     maps = manifest.find(Kind.EXPOSURE_MAP, binning=1)
     why = None if maps else "there is no exposure map, which holds the attitude that an ARF is made for"
     if why := why or why_no_arf(dataset):
         yield make.refuse(Kind.ARF, Role.SOURCE, why)
         return
-    target = _facts_target(manifest)
+    ra, dec = source_position(manifest)
     traced = make.want(
         Kind.RAYTRACE,
         Role.SOURCE,
-        names.raytraced_events(
-            dataset.obsid, dataset.dataclass, target["ra"], target["dec"], recipe.numphoton
-        ),
+        names.raytraced_events(dataset.obsid, dataset.dataclass, ra, dec, recipe.numphoton),
         entry={"key": raytrace_key(dataset, manifest)},
     )
     yield traced
@@ -159,12 +223,3 @@ def _cautions(dataset: Dataset) -> Iterator[Caution]:
             f"HEASoft {given} takes the optical axis of CALDB 12 at a wrong place (GEN-6); this ARF was made "
             "with OPTAOFFX and OPTAOFFY set to 0 in a copy of the exposure map, as advised.",
         )
-
-
-def _without(make: Maker, why: str) -> Order:
-    return Order((), tuple(make.refuse(kind, Role.SOURCE, why) for kind in (Kind.RMF, Kind.ARF)))
-
-
-def _facts_target(manifest: Manifest) -> dict[str, float]:
-    target: dict[str, float] = manifest.steps[Step.PROCESSING].facts["target"]
-    return target

@@ -10,10 +10,12 @@ from tasks.core.errors import BadInput
 from tasks.core.words import in_words
 from tasks.library.recipe.engines import Archive, EngineName, Engines, HEASoft
 from tasks.library.recipe.extraction import Exposure, Images, LightCurves, Spectra
+from tasks.library.recipe.fit import Fit
 from tasks.library.recipe.part import Part
 from tasks.library.recipe.regions import Background, Source
 from tasks.library.recipe.responses import Responses
 from tasks.xtend.channels import Edges, channels
+from tasks.xtend.known_cautions import KNOWN_CAUTIONS
 
 __all__ = [
     "Archive",
@@ -21,6 +23,7 @@ __all__ = [
     "EngineName",
     "Engines",
     "Exposure",
+    "Fit",
     "HEASoft",
     "Images",
     "LightCurves",
@@ -55,6 +58,11 @@ class Recipe(Part):
     source: Source = Source()
     background: Background = Background()
     responses: Responses = Responses()
+    fit: Fit = Fit()
+    blocking: Annotated[
+        tuple[str, ...],
+        Field(description="Cautions on a dataset, by id, that forbid its responses and fits: pile-up."),
+    ] = ()
     heasoft: HEASoft = HEASoft()
     archive: Archive = Archive()
 
@@ -67,6 +75,14 @@ class Recipe(Part):
                 raise ValueError(f"{name} name the same entry twice, so two products would have one name")
         return part
 
+    @field_validator("blocking")
+    @classmethod
+    def _known(cls, blocking: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(blocking) - KNOWN_CAUTIONS.keys()):
+            known = ", ".join(sorted(KNOWN_CAUTIONS))
+            raise ValueError(f"there is no caution {', '.join(unknown)}; there are {known}")
+        return blocking
+
     @model_validator(mode="after")
     def _bands_have_channels(self) -> Self:
         for band in (*self.images.bands, *self.light_curves.bands):
@@ -77,9 +93,9 @@ class Recipe(Part):
         return self
 
     @model_validator(mode="after")
-    def _background_clears_source(self) -> Self:
-        if self.background.distance_arcmin < self.background.radius_arcmin + self.source.radius_arcmin:
-            raise ValueError("the background circles overlap the source: raise background.distance_arcmin")
+    def _fit_has_its_groups(self) -> Self:
+        if self.fit.model is not None and self.fit.grouping not in self.spectra.grouping:
+            raise ValueError(f"fit.grouping is {self.fit.grouping}, and spectra.grouping does not name it")
         return self
 
 

@@ -24,6 +24,7 @@ class Engines(Part):
         EngineName | None, Field(description="Of rate images, net light curves and grouped spectra.")
     ] = None
     responses: Annotated[EngineName | None, Field(description="Of RMFs and ARFs.")] = None
+    fit: Annotated[EngineName | None, Field(description="Of fits: XSPEC with heasoft, else Sherpa.")] = None
 
 
 class HEASoft(Part):

@@ -2,10 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, field_validator
 
+from tasks.core.errors import BadInput
 from tasks.core.identifiers import Band
 from tasks.library.recipe.part import Part
+from tasks.xtend.grouping import GROUPING_PATTERN, GroupingRule
 
 Bands = Annotated[tuple[Band, ...], Field(description="Energy bands in keV, each written LOW-HIGH.")]
 Binnings = Annotated[
@@ -16,6 +18,14 @@ Binnings = Annotated[
 
 def _bands(*texts: str) -> tuple[Band, ...]:
     return tuple(Band.parse(text) for text in texts)
+
+
+def _grouping(text: object) -> object:
+    """The entry itself, after a look at what is wrong with it that is easier to read than the pattern."""
+    try:
+        return text if not isinstance(text, str) else str(GroupingRule.parse(text))
+    except BadInput as exc:
+        raise ValueError(str(exc)) from exc
 
 
 class Images(Part):
@@ -63,9 +73,13 @@ class LightCurves(Part):
 class Spectra(Part):
     """Spectra over all channels."""
 
-    group_minimum: Annotated[
-        int, Field(ge=1, le=1_000_000, description="Counts that each group must reach.")
-    ] = 1
+    grouping: Annotated[
+        tuple[Annotated[str, BeforeValidator(_grouping), Field(pattern=GROUPING_PATTERN)], ...],
+        Field(
+            description="Grouped copies of the source spectrum: min:N (at least N counts a group), opt "
+            "(optimal bins), optmin:N (both at once), bmin:N (at least N counts of the background)."
+        ),
+    ] = ("min:1", "opt")
     backscal: Annotated[
         Literal["exposure", "maximum"],
         Field(
@@ -73,3 +87,15 @@ class Spectra(Part):
             "exposure map's maximum in the region; norm EXPOSURE and MAX of ahbackscal."
         ),
     ] = "exposure"
+
+    @field_validator("grouping")
+    @classmethod
+    def _distinct(cls, grouping: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(grouping)) < len(grouping):
+            raise ValueError("grouping names the same entry twice, so two products would have one name")
+        return grouping
+
+    @property
+    def rules(self) -> tuple[GroupingRule, ...]:
+        """The groupings as what they mean."""
+        return tuple(map(GroupingRule.parse, self.grouping))

@@ -10,12 +10,14 @@ from tasks.library.recipe.part import Part
 class Responses(Part):
     """RMF and ARF of the source spectrum."""
 
-    rmf: Annotated[str | None, Field(min_length=1, description="A given RMF instead of one of our own.")] = (
-        None
-    )
-    arf: Annotated[str | None, Field(min_length=1, description="A given ARF instead of one of our own.")] = (
-        None
-    )
+    rmf: Annotated[
+        str | None,
+        Field(min_length=1, description="Path of an RMF that is used as it is, where the worker runs."),
+    ] = None
+    arf: Annotated[
+        str | None,
+        Field(min_length=1, description="Path of an ARF that is used as it is, where the worker runs."),
+    ] = None
     source_type: Annotated[
         Literal["POINT", "FLATCIRCLE", "BETAMODEL", "IMAGE"],
         Field(description="Shape of the source that xaarfgen traces."),

@@ -9,9 +9,11 @@ from PIL import Image
 
 from tasks.core.errors import Outcome
 from tasks.library.manifest import Kind, Manifest
-from tasks.report.choice import IMAGE, LIGHT_CURVE, SPECTRUM, preview_products
+from tasks.report.choice import CHANNELS, FIT, IMAGE, LIGHT_CURVE, SPECTRUM, preview_products
 from tasks.report.previews.canvas import Picture
+from tasks.report.previews.channels import draw_channels
 from tasks.report.previews.files import says_simulated
+from tasks.report.previews.fit import draw_fit
 from tasks.report.previews.image import draw_image
 from tasks.report.previews.light_curve import draw_light_curves
 from tasks.report.previews.spectrum import draw_spectrum
@@ -42,12 +44,19 @@ _PLANS: Final = (
     _Plan("Image", IMAGE, draw_image, (Kind.RATE_IMAGE, Kind.IMAGE)),
     _Plan("Light curves", LIGHT_CURVE, draw_light_curves, (Kind.LIGHT_CURVE,)),
     _Plan("Spectrum", SPECTRUM, draw_spectrum, (Kind.GROUPED_SPECTRUM, Kind.SPECTRUM)),
+    _Plan("Energy and channel", CHANNELS, draw_channels, (Kind.RMF,)),
 )
+_FIT_PLAN: Final = _Plan("Data, model and residuals", FIT, draw_fit, (Kind.FIT,))
 
 
 def draw_previews(manifest: Manifest, here: Path) -> list[Preview]:
     """Draw the pictures of a dataset from the products in a folder, into that folder."""
     return [_preview(plan, manifest, here) for plan in _PLANS]
+
+
+def draw_fit_preview(manifest: Manifest, here: Path) -> Preview:
+    """Draw the fit of a dataset, if it has one, into the folder where its products lie."""
+    return _preview(_FIT_PLAN, manifest, here)
 
 
 def _preview(plan: _Plan, manifest: Manifest, here: Path) -> Preview:

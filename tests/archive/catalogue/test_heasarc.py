@@ -27,6 +27,7 @@ def test_rows_become_observations(tap: Any, row: Any) -> None:
     assert (first.dataclasses, first.odd_dataclasses) == (("31100010",), ("bad",))
     assert second.dataclasses == ("30000010",)
     assert (second.public_date, second.exposure, second.start_mjd) == (60700.0, 12000.0, 60300.5)
+    assert second.category == "STARS"
 
 
 def test_columns_are_named(tap: Any, row: Any) -> None:

@@ -7,7 +7,7 @@ from astropy.table import MaskedColumn, Table
 from tasks.archive.catalogue.heasarc import HeasarcCatalogue
 from tasks.archive.catalogue.interface import Query
 from tasks.archive.catalogue.opening import open_catalogue
-from tasks.archive.catalogue.rows import COLUMNS
+from tasks.archive.catalogue.rows import COLUMNS, OPTIONAL
 from tasks.archive.catalogue.table import FORMATS, TableCatalogue
 from tasks.core.errors import BadInput
 
@@ -23,7 +23,7 @@ EMPTY: dict[str, Any] = {
 
 def masked_table(rows: list[dict[str, Any]]) -> Table:
     table = Table()
-    for name in COLUMNS:
+    for name in (*COLUMNS, *OPTIONAL):
         cells = [row[name] for row in rows]
         text = any(isinstance(cell, str) for cell in cells)
         table[name] = MaskedColumn(
@@ -67,7 +67,7 @@ def test_every_format_says_the_same(path: Path) -> None:
     assert first.obsid == "000128000"
     assert first.dataclasses == ("31100010", "32000010")
     assert (first.ra, first.dec, first.start_mjd, first.exposure) == (81.26, -69.64, 60300.5, 12000.0)
-    assert (first.public_date, first.status) == (60700.0, "archived")
+    assert (first.public_date, first.status, first.category) == (60700.0, "archived", "STARS")
     assert second.dataclasses == ("31e00010",)
     assert second.odd_dataclasses == ("x",)
     assert (future.name, future.position, future.start_mjd, future.exposure) == ("", None, None, 0.0)
@@ -92,6 +92,14 @@ def test_missing_columns_are_named(tmp_path: Path, rows: list[dict[str, Any]]) -
     table.write(path)
     with pytest.raises(BadInput, match=r"short\.ecsv lacks xtd_expo, public_date"):
         TableCatalogue(path).find(Query())
+
+
+def test_a_table_without_classes_of_targets_will_do(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    table = masked_table(rows)
+    table.remove_columns(list(OPTIONAL))
+    table.write(tmp_path / "plain.ecsv")
+    found = TableCatalogue(tmp_path / "plain.ecsv").find(Query())
+    assert [each.category for each in found] == ["", "", ""]
 
 
 def test_upper_case_columns_are_the_same(tmp_path: Path, rows: list[dict[str, Any]]) -> None:

@@ -52,7 +52,7 @@ def _observed(content):
 def test_every_name_follows_the_grammar(simulated):
     names = {str(path.relative_to(simulated)) for path in simulated.rglob("*") if path.is_file()}
     beside = {name for name in names if not (GRAMMAR.fullmatch(name) or RESPONSE.fullmatch(name))}
-    assert beside == {"SIMULATED.json", "xrismmastr.ecsv"}
+    assert beside == {"SIMULATED.json", "demo.toml", "truth.json", "xrismmastr.ecsv"}
 
 
 def test_every_observation_has_the_whole_tree(simulated):
@@ -185,13 +185,15 @@ def test_senseless_numbers_are_refused(tmp_path, arguments):
 def _pretend(root, *_):
     (root / "9").mkdir()
     (root / "9/file").write_text("made")
+    return {}
 
 
 def test_an_empty_directory_is_filled_and_the_mark_of_making_goes(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "_make", _pretend)
     (tmp_path / "demo").mkdir()
     make_archive(tmp_path / "demo")
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["9", "SIMULATED.json", "demo", "file"]
+    beside = ["SIMULATED.json", "demo", "demo.toml", "file", "truth.json"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["9", *beside]
 
 
 def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
@@ -213,7 +215,8 @@ def test_what_a_killed_run_left_is_made_anew(tmp_path, monkeypatch):
     (half / ".making").touch()
     (half / "stray").touch()
     make_archive(tmp_path / "demo")
-    assert sorted(_contents(tmp_path)) == ["demo/9/file", "demo/SIMULATED.json"]
+    beside = ["demo/SIMULATED.json", "demo/demo.toml", "demo/truth.json"]
+    assert sorted(_contents(tmp_path)) == ["demo/9/file", *beside]
 
 
 def test_two_runs_at_once_do_not_disturb_each_other(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from tasks.archive.simulated import response
 from tasks.archive.simulated.events import blocks, draft, target_det
 from tasks.archive.simulated.observation import _dataset, _good, make_observation
 from tasks.archive.simulated.programme import PROGRAMME
-from tasks.archive.simulated.sources import source_channels
+from tasks.archive.simulated.sources import POWER_LAW, source_channels, transmission
 from tasks.archive.simulated.timeline import elevation, good_cycles
 from tasks.core.identifiers import DataClass
 from tasks.xtend.geometry import PIXEL_ARCSEC, DetPixels, det_to_sky
@@ -154,12 +154,12 @@ def test_events_follow_the_responses_that_ship_with_them(bright, opened, tmp_pat
     rows = matrix.data
     energy = (rows["ENERG_LO"] + rows["ENERG_HI"]) / 2.0
     assert np.allclose(energy, response.redistribution().centres, rtol=1e-6)
-    photons = energy**-1.7 * np.exp(-0.03 * 2.2 * energy**-2.7) * arf.data["SPECRESP"]
+    photons = energy**-1.7 * transmission(energy, 0.03) * arf.data["SPECRESP"]
     photons = photons * (rows["ENERG_HI"] - rows["ENERG_LO"])
     expected = np.zeros(4096)
     for first, row, weight in zip(rows["F_CHAN"], rows["MATRIX"], photons, strict=True):
         expected[first : first + len(row)] += weight * row
-    assert np.allclose(expected / expected.sum(), source_channels("power law"), atol=1e-6)
+    assert np.allclose(expected / expected.sum(), source_channels(POWER_LAW), atol=1e-6)
 
     events = opened(_cleaned(bright, "30000010")[0])["EVENTS"].data
     at = target_det(PROGRAMME[0])

@@ -11,10 +11,11 @@ from tasks.core.errors import SoftwareFault
 from tasks.engines.heasoft import tool
 from tasks.engines.heasoft.curves import net_parameters, subtract
 from tasks.engines.heasoft.derived import divide, plan
-from tasks.engines.heasoft.grouping import group_call, minimum_parameters, optimal_parameters
+from tasks.engines.heasoft.grouping import group_call, group_parameters
 from tasks.engines.runner import run_call_blocking
 from tasks.library.call import Report
 from tasks.library.manifest import Kind, Role, Step
+from tasks.xtend.grouping import GroupingRule
 
 GROUPING = {
     "infile": "source.pha", "backfile": "NONE", "outfile": "grouped0.fits", "minchannel": -1,
@@ -22,16 +23,18 @@ GROUPING = {
 }  # fmt: skip
 
 
-def test_groups_of_a_minimum():
-    assert minimum_parameters("grouped0.fits", 25) == {
-        **GROUPING, "grouptype": "min", "groupscale": 25.0, "respfile": "NONE",
-    }  # fmt: skip
-
-
-def test_optimal_groups():
-    assert optimal_parameters("grouped0.fits") == {
-        **GROUPING, "grouptype": "opt", "groupscale": 1.0, "respfile": "source.rmf",
-    }  # fmt: skip
+@pytest.mark.parametrize(
+    ("rule", "asked"),
+    [
+        ("min:25", {"grouptype": "min", "groupscale": 25.0}),
+        ("opt", {"grouptype": "opt", "groupscale": 1.0, "respfile": "source.rmf"}),
+        ("optmin:20", {"grouptype": "optmin", "groupscale": 20.0, "respfile": "source.rmf"}),
+        ("bmin:3", {"grouptype": "bmin", "groupscale": 3.0, "backfile": "background.pha"}),
+    ],
+)
+def test_how_a_grouping_is_asked_for(rule, asked):
+    given = group_parameters("grouped0.fits", GroupingRule.parse(rule))
+    assert given == GROUPING | {"respfile": "NONE"} | asked
 
 
 @pytest.mark.parametrize(("errors", "mode"), [("gaussian", 2), ("linear", 1)])
@@ -61,13 +64,21 @@ def test_the_calls_of_a_plan(planned):
     made = planned(
         Step.DERIVED,
         plan,
-        recipe={"light_curves": {"net_errors": "linear"}, "spectra": {"group_minimum": 25}},
+        recipe={
+            "light_curves": {"net_errors": "linear"},
+            "spectra": {"grouping": ("opt", "min:25", "optmin:9", "bmin:3")},
+        },
     )
     assert [call.function.rpartition(".")[2] for call in made.calls] == [
-        "derived:divide", *["curves:subtract"] * 3, "tool:run", "finishing:finish",
+        "derived:divide", *["curves:subtract"] * 3, *["tool:run"] * 2, "finishing:finish",
     ]  # fmt: skip
     assert [given["err_mode"] for given in made.given("lcmath")] == [1, 1, 1]
-    assert [given["groupscale"] for given in made.given("ftgrouppha")] == [25.0]
+    assert [given["grouptype"] for given in made.given("ftgrouppha")] == ["min", "bmin"]
+    assert [given["groupscale"] for given in made.given("ftgrouppha")] == [25.0, 3.0]
+    assert [call.inputs.keys() for call in made.tool("ftgrouppha")] == [
+        {"source.pha"}, {"source.pha", "background.pha"},
+    ]  # fmt: skip
+    assert "-back-" in made.tool("ftgrouppha")[1].inputs["background.pha"]
 
 
 def test_a_net_curve_takes_curves_and_spectra_of_both_roles(planned):
@@ -158,7 +169,7 @@ def test_nothing_takes_the_place_of_a_tool_that_is_missing(double, double_headas
     shutil.copytree(double_headas, headas)
     (headas / "syspfiles" / "ftgrouppha.par").unlink()
     monkeypatch.setenv("HEADAS", str(headas))
-    call = group_call(minimum_parameters("grouped0.fits", 1), {}, 1)
+    call = group_call("grouped0.fits", GroupingRule("min", 1), {}, 1)
     with pytest.raises(SoftwareFault, match="ftgrouppha cannot be used by heasoftpy"):
         run_call_blocking(call, tmp_path / "work")
 

@@ -136,6 +136,7 @@ def test_one_file_is_its_own_good_time():
         "maps": {"1": "exposure1.fits", "4": "exposure4.fits"},
         "binned": {"4": "binned4.fits"},
         "events": ["events0.evt"],
+        "ehk": "ehk.fits",
         "mask_calibration": True,
     }
     assert completing.after == {"map.fits": 0, "binned4.fits": 1}

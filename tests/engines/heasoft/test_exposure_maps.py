@@ -78,6 +78,16 @@ def write_bad_pixels() -> None:
     fits.PrimaryHDU(flags.astype(np.int16)).writeto("bad.bimg")
 
 
+def write_ehk(name: str = "ehk.fits") -> str:
+    """An attitude that moves by 4″ in the middle of 1000 s, and by a degree after the end."""
+    time = np.arange(1010.0)
+    dec = np.where(time <= 1000, np.where(time < 500, 0.0, 4 / 3600), 1.0)
+    columns = {"TIME": time, "RA": time * 0, "DEC": dec, "ROLL": time * 0}
+    defined = [fits.Column(key, "D", array=values) for key, values in columns.items()]
+    fits.BinTableHDU.from_columns(defined, name="EHK").writeto(name)
+    return name
+
+
 @pytest.fixture
 def seconds() -> np.ndarray:
     """A map that tells its pixels apart."""
@@ -94,6 +104,7 @@ def made(seconds: np.ndarray) -> dict[str, Any]:
         "maps": {"1": "exposure1.fits", "4": "exposure4.fits"},
         "binned": {"4": "binned4.fits"},
         "events": [write_events("events0.evt", [(0, 1000)])],
+        "ehk": write_ehk(),
         "mask_calibration": True,
     }
 
@@ -166,6 +177,7 @@ def test_the_facts_are_those_of_the_native_engine(made):
         "maximum": 1000.0,
         "live_area_pixels": 100 * 1810,
         "wedges": 1,
+        "wander_arcsec": pytest.approx(2.0, rel=0.01),
     }
     assert complete(**{**made, "maps": {}, "mask_calibration": False}).facts["live_area_pixels"] == 110 * 1810
 
@@ -242,7 +254,13 @@ def reference() -> dict[str, Any]:
     Path("sum.fits").symlink_to(folder / "ref/expmap_bin4_sum.fits.gz")
     Path("bad.bimg").symlink_to(next(folder.glob("*.bimg.gz")))
     Path("events0.evt").symlink_to(next(folder.glob("*_cl.evt.gz")))
-    return {"maps": {"4": "exposure4.fits"}, "events": ["events0.evt"], "mask_calibration": True}
+    Path("ehk.fits").symlink_to(next(folder.glob("*.ehk.gz")))
+    return {
+        "maps": {"4": "exposure4.fits"},
+        "events": ["events0.evt"],
+        "ehk": "ehk.fits",
+        "mask_calibration": True,
+    }
 
 
 def test_the_tools_own_maps_are_completed(reference):
@@ -256,6 +274,7 @@ def test_the_tools_own_maps_are_completed(reference):
     assert header["OBS_ID"] == events["OBS_ID"]
     assert report.facts["exposure"] == pytest.approx(events["EXPOSURE"])
     assert report.facts["wedges"] == 1
+    assert 0 < report.facts["wander_arcsec"] < 20
 
 
 def test_a_sum_that_fimgbin_made_is_noticed(reference):

@@ -220,7 +220,10 @@ def test_a_grouped_spectrum_must_be_grouped(made):
 
 
 def test_derived_products_keep_the_identity_that_they_have(made, events):
-    grouped = {"name": "grouped0.fits", "spectrum": "spectrum0.fits", "minimum": 5, "rmf": None}
+    grouped = {
+        "name": "grouped0.fits", "spectrum": "spectrum0.fits", "grouping": "min:5", "rmf": None,
+        "background": None,
+    }  # fmt: skip
     derive([], [], [grouped], "none")
     told = finish(
         [an_item("long-grp.fits", "grouped0.fits", "grouped-spectrum", history=["ftgrouppha"])], RECIPE

@@ -20,11 +20,12 @@ from tasks.engines.heasoft.extractor import (
     light_curve_parameters,
     spectrum_parameters,
 )
-from tasks.engines.heasoft.grouping import group_call, minimum_parameters
+from tasks.engines.heasoft.grouping import group_call
 from tasks.engines.heasoft.spectra import backscal_call
 from tasks.engines.heasoft.tool import tool_call
 from tasks.engines.runner import run_call_blocking
 from tasks.xtend.channels import Channels
+from tasks.xtend.grouping import GroupingRule
 
 ALPHA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "heasoft-reference" / "alpha"
 EVENTS = Events(("events0.evt",))
@@ -146,6 +147,6 @@ def test_a_net_curve(installed, links, tmp_path, errors, mode):
 @pytest.mark.parametrize("minimum", [1, 25])
 def test_groups(installed, links, tmp_path, minimum):
     installed("ftgrouppha")
-    call = group_call(minimum_parameters("grouped0.fits", minimum), {"source.pha": ""}, 1)
+    call = group_call("grouped0.fits", GroupingRule("min", minimum), {"source.pha": ""}, 1)
     made = fits.getdata(ran(call, links, tmp_path), "SPECTRUM")["GROUPING"]
     np.testing.assert_array_equal(made, reference(f"grouped_min{minimum}", "SPECTRUM", "GROUPING"))

@@ -1,12 +1,14 @@
 """What xtdrmf and xaarfgen are asked for, which map and region they get, and when photons are traced anew."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from astropy.io import fits
 
 from tasks.core.errors import BadInput, Permanent
-from tasks.engines.heasoft.responses import arf_parameters, plan, prepare, rmf_parameters
+from tasks.engines.heasoft.response_tools import arf_parameters, prepare, rmf_parameters
+from tasks.engines.heasoft.responses import plan
 from tasks.library.manifest import Kind, Step
 from tasks.library.recipe import HEASoft, Responses
 
@@ -60,6 +62,80 @@ def test_an_arf_of_another_recipe(recipe, changed):
     assert given == ARF | changed
 
 
+def named(planned, kind):
+    """File name of the wanted product of a kind."""
+    return next(item.spec.name for item in planned.ordered.wanted if item.spec.kind == kind)
+
+
+def test_optimal_groups_take_the_rmf_of_the_same_plan(planned):
+    made = planned(
+        Step.RESPONSES, plan, versions=NEWER, recipe={"spectra": {"grouping": ("opt", "optmin:20")}}
+    )
+    calls = made.tool("ftgrouppha")
+    assert [given["grouptype"] for given in made.given("ftgrouppha")] == ["opt", "optmin"]
+    assert [given["groupscale"] for given in made.given("ftgrouppha")] == [1.0, 20.0]
+    assert [(call.inputs.keys(), call.after) for call in calls] == [({"source.pha"}, {"source.rmf": 0})] * 2
+    finished = made.finish["grouped0.fits"]
+    assert finished["linked"] == {"RESPFILE": named(made, Kind.RMF), "ANCRFILE": "none"}
+    assert finished["history"][1].startswith("ftgrouppha infile=source.pha")
+
+
+def test_optimal_groups_take_the_rmf_that_is_published(planned):
+    made = planned(
+        Step.RESPONSES,
+        plan,
+        published=True,
+        versions=NEWER,
+        only=lambda item: item.spec.kind == Kind.GROUPED_SPECTRUM,
+    )
+    [call] = made.tool("ftgrouppha")
+    assert (call.after, call.inputs["source.rmf"][:17]) == ({}, "/store/responses/")
+    assert len(made.calls) == 2
+
+
+def test_scripts_are_written_without_the_tools(planned):
+    made = planned(Step.RESPONSES, plan, versions=NEWER, only=lambda item: item.spec.kind == Kind.LOADER)
+    [call] = made.calls
+    assert call.outputs == ("load.xcm", "load_sherpa.py")
+    assert not call.inputs
+
+
+GIVEN = {"rmf": __file__, "arf": __file__}
+
+
+@pytest.mark.parametrize("given", [["rmf"], ["arf"], ["rmf", "arf"]], ids=" and ".join)
+def test_a_plan_with_given_responses_holds(planned, holds, given):
+    recipe = {"responses": {name: GIVEN[name] for name in given}}
+    made = planned(Step.RESPONSES, plan, versions=NEWER, recipe=recipe)
+    for call in made.calls:
+        assert {path for path in call.inputs.values() if path == __file__} <= set(GIVEN.values())
+    bare = [
+        call.model_copy(update={"inputs": {k: v for k, v in call.inputs.items() if v != __file__}})
+        for call in made.calls
+    ]
+    holds(replace(made, calls=bare), Step.RESPONSES)
+    assert bool(made.tool("xtdrmf")) == ("rmf" not in given)
+    assert bool(made.tool("xaarfgen")) == ("arf" not in given)
+
+
+def test_a_given_rmf_is_checked_first_and_then_used_by_the_tools(planned):
+    made = planned(Step.RESPONSES, plan, versions=NEWER, recipe={"responses": {"rmf": __file__}})
+    rmf = named(made, Kind.RMF)
+    assert (made.calls[0].outputs, made.calls[0].inputs) == ((rmf,), {"given.rmf": __file__})
+    for tool in ("xaarfgen", "ftgrouppha"):
+        [call] = made.tool(tool)
+        assert call.inputs["source.rmf"] == __file__
+        assert "source.rmf" not in call.after
+
+
+def test_a_given_arf_is_checked_against_the_rmf_of_the_same_plan(planned):
+    made = planned(Step.RESPONSES, plan, versions=NEWER, recipe={"responses": {"arf": __file__}})
+    [finish] = (number for number, call in enumerate(made.calls) if call.function.endswith(":finish"))
+    last, rmf = made.calls[-1], named(made, Kind.RMF)
+    assert last.after == {rmf: finish}
+    assert (last.parameters["arf"]["rmf"], last.inputs) == (rmf, {"given.arf": __file__})
+
+
 def test_no_plural():
     assert not {"numphotons", "minphotons"} & ARF.keys()
 
@@ -72,7 +148,8 @@ def test_a_plan_holds(planned, holds, versions):
 def test_the_calls_of_a_plan(planned):
     made = planned(Step.RESPONSES, plan, versions=NEWER)
     assert [call.function.rpartition(".")[2] for call in made.calls] == [
-        "tool:run", "responses:prepare", "tool:run", "raytrace:count", "finishing:finish",
+        "tool:run", "response_tools:prepare", "tool:run", "raytrace:count", "tool:run", "finishing:finish",
+        "given_responses:make",
     ]  # fmt: skip
     rmf, arf = made.tool("xtdrmf")[0], made.tool("xaarfgen")[0]
     assert rmf.inputs["source.pha"].endswith("-enALL-spectrum.fits")

@@ -77,11 +77,10 @@ def test_both_engines_make_the_same_products(tmp_path, archive, heasoft):
     made = {(item.step, item.kind, item.role, item.name) for item in ours.products}
     assert made - listed == {item for item in made if item[0] == Step.RESPONSES}
     assert listed <= made
-    assert {item.kind for item in ours.of(Step.RESPONSES)} == {Kind.RMF, Kind.ARF, Kind.RAYTRACE}
-    assert {item.kind for item in ours.not_made} == {item.kind for item in native.not_made} - {
-        Kind.RMF,
-        Kind.ARF,
-    }
+    only = {Kind.RMF, Kind.ARF, Kind.GROUPED_SPECTRUM}
+    assert {item.kind for item in ours.of(Step.RESPONSES)} == only | {Kind.RAYTRACE, Kind.LOADER}
+    assert {item.kind for item in ours.not_made} == {item.kind for item in native.not_made} - only
+    assert {item.entry.get("grouping") for item in ours.find(Kind.GROUPED_SPECTRUM)} == {"min:1", "opt"}
     facts, others = (manifest.steps[Step.EXTRACTION].facts for manifest in (ours, native))
     assert facts["counts"] == others["counts"]
     assert facts["backscal"] == pytest.approx(others["backscal"], rel=1e-6)
@@ -90,7 +89,7 @@ def test_both_engines_make_the_same_products(tmp_path, archive, heasoft):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for item in ours.products:
-            if item.step in OURS:
+            if item.step in OURS and item.kind != Kind.LOADER:
                 check(site.store.local(f"{ours.obsid}/{ours.dataclass}/{item.path}", tmp_path, item.sha256))
     photons = ours.steps[Step.RESPONSES].facts["photons"]
     assert all(count > 0 for _, count in photons)
@@ -105,6 +104,23 @@ def check(path):
             assert hdu.header["ENGINE"] == "heasoft"
             assert {"OBS_ID", "DATACLAS", "CREATOR", "RECIPE", "PROCVER", "CALDBVER"} <= set(hdu.header)
             assert "CHECKSUM" in hdu.header
+
+
+def test_a_given_rmf_is_used_by_the_tools(tmp_path, archive, heasoft):
+    root, obsid = archive
+    [rmf] = root.glob(f"*/{obsid}/xtend/products/*.rmf.gz")
+    made, site = run(
+        tmp_path / "data", archive, dict.fromkeys(OURS, "heasoft"), responses={"rmf": str(rmf)},
+        spectra={"grouping": ("min:1", "opt", "optmin:5", "bmin:2")},
+    )  # fmt: skip
+    assert [item.entry for item in made.find(Kind.RMF)] == [{"origin": "given"}]
+    assert {item.kind for item in made.of(Step.RESPONSES)} >= {Kind.ARF, Kind.RAYTRACE, Kind.LOADER}
+    tools = [call["parameters"].get("tool") for call in made.steps[Step.RESPONSES].calls]
+    assert "xaarfgen" in tools
+    assert "xtdrmf" not in tools
+    [optimal] = made.find(Kind.GROUPED_SPECTRUM, grouping="opt")
+    path = site.store.local(f"{made.obsid}/{made.dataclass}/{optimal.path}", tmp_path, optimal.sha256)
+    assert fits.getval(path, "RESPFILE", "SPECTRUM") == made.find(Kind.RMF)[0].name
 
 
 def test_ray_traced_events_are_kept_while_their_key_stays(tmp_path, archive, heasoft):

@@ -77,6 +77,10 @@ def test_facts_of_a_good_list(tmp_path):
     assert facts["archive"]["TIMEDEL"] == 0.46
     assert facts["mode"]["description"] == "CCD1+CCD2, 1/8 window, 0.46 s frames"
     assert facts["mode"]["live_fraction"] == pytest.approx(0.92)
+    # In 1/8 windows frames follow each other in half a second: these gaps are real ones.
+    assert facts["good_time"] == {
+        "intervals": 2, "span_s": 40.0, "live_fraction": 1.0, "longest_gap_s": 10.0
+    }  # fmt: skip
     assert json.loads(report.model_dump_json())["facts"]["mode"]["ccds"] == [1, 2]
 
 
@@ -194,7 +198,6 @@ def test_good_time_that_is_no_number_is_refused():
 @pytest.mark.parametrize(
     ("keywords", "identifier", "severity"),
     [
-        ({"CALDBVER": None}, "stale-calibration", "caution"),
         ({"DATACLAS": None}, "class-unstated", "caution"),
         ({"DETNAM": "CCD34"}, "class-disagrees", "caution"),
     ],
@@ -237,3 +240,34 @@ def test_broken_off_files_are_refused(tmp_path, compressed):
     (tmp_path / "in.evt").write_bytes(content[: len(content) * 2 // 3])
     with pytest.raises(Permanent, match=r"in\.evt is (broken|truncated)"):
         adopt_one()
+
+
+FULL = {"DATACLAS": "30000010", "DETNAM": "CCD", "DATAMODE": "WINDOW1", "TIMEDEL": 3.96}
+BURST = {"DETNAM": "CCD12", "TIMEDEL": 0.06}
+FULL_BURST = BURST | {"DATACLAS": "31200010", "DATAMODE": "WINDOW1BURST"}
+EIGHTH_BURST = BURST | {"DATACLAS": "31300010", "DATAMODE": "WINDOW2BURST"}
+
+
+@pytest.mark.parametrize(
+    ("keywords", "period", "frame", "expected"),
+    [
+        (FULL, 4.0, 3.96, 0.99),
+        ({}, 0.5, 0.46, 0.92),
+        (FULL_BURST, 4.0, 0.06, 0.015),
+        (EIGHTH_BURST, 0.5, 0.06, 0.12),
+        (EIGHTH_BURST, 4.0, 0.06, 1.0),
+        (FULL_BURST, 4.1, 0.06, 0.06 / 4.1),
+        (FULL_BURST, 4.6, 0.06, 1.0),
+        (FULL | {"DEADC": 0.5}, 4.0, 3.96, 0.495),
+    ],
+)
+def test_the_live_part_of_good_time_that_resolves_frames(keywords, period, frame, expected):
+    """Gaps from frame to frame are part of the time spanned, longer ones are not."""
+    starts = np.concatenate((np.arange(500) * period, 9000 + np.arange(500) * period))
+    write_events("in.evt", keywords, good_times=np.column_stack((starts, starts + frame)))
+    dataclass = keywords.get("DATACLAS", CLASS)
+    good_time = adopt_one(dataclass=dataclass).facts["good_time"]
+    assert good_time["live_fraction"] == pytest.approx(expected, rel=0.01)
+    assert good_time["intervals"] == 1000
+    assert good_time["longest_gap_s"] == pytest.approx(9000 - 499 * period - frame)
+    assert good_time["span_s"] == pytest.approx(9000 + 499 * period + frame)

@@ -47,7 +47,9 @@ def test_all_three_kinds_are_made_in_the_working_directory(folder):
             {"name": "r.fits", "image": "i.fits", "exposure_map": "e.fits", "minimum_fraction": 0.05}
         ],
         "net_curves": [net("n.lc")],
-        "grouped": [{"name": "g.pha", "spectrum": "s.pha", "minimum": 5, "rmf": None}],
+        "grouped": [
+            {"name": "g.pha", "spectrum": "s.pha", "grouping": "min:5", "rmf": None, "background": None}
+        ],
         "recipe": "abcdef",
     }
     report = derive(**json.loads(json.dumps(parameters)))
@@ -63,7 +65,7 @@ def test_what_is_not_made_has_its_reason_and_the_rest_is_made(folder):
     report = derive(
         [{"name": "r.fits", "image": "i.fits", "exposure_map": "dark.fits", "minimum_fraction": 0.05}],
         [net("n.lc", "unexposed.pha"), net("n2.lc")],
-        [{"name": "g.pha", "spectrum": "s.pha", "minimum": None, "rmf": None}],
+        [{"name": "g.pha", "spectrum": "s.pha", "grouping": "opt", "rmf": None, "background": None}],
         "none",
     )
     assert report.not_made == {
@@ -76,4 +78,9 @@ def test_what_is_not_made_has_its_reason_and_the_rest_is_made(folder):
 
 def test_a_missing_file_is_no_property_of_the_data(folder):
     with pytest.raises(BadInput, match="there is no file"):
-        derive([], [], [{"name": "g.pha", "spectrum": "none.pha", "minimum": 1, "rmf": None}], "none")
+        derive(
+            [],
+            [],
+            [{"name": "g.pha", "spectrum": "none.pha", "grouping": "min:1", "rmf": None, "background": None}],
+            "none",
+        )

@@ -27,9 +27,10 @@ OBSID, DATACLASS = "900001010", "30000010"
 EVENTS = f"xtend/event_cl/xa{OBSID}xtd_p0{DATACLASS}_cl.evt.gz"
 BIMG = f"xtend/event_uf/xa{OBSID}xtd_p0{DATACLASS}.bimg.gz"
 EHK = f"auxil/xa{OBSID}.ehk.gz"
+RMF = f"xtend/products/xa{OBSID}xtd_src.rmf.gz"
 DOWNLOADS, STORE = Path("/down/loads"), Path("/the/store")
 TARGET = {"name": "N132D", "ra": 81.25, "dec": -69.64, "origin": "RA_OBJ/DEC_OBJ of the events"}
-STEPS = tuple(step for step in (Step.PROCESSING, *PRODUCT_STEPS) if step != Step.RESPONSES)
+STEPS = (Step.PROCESSING, *PRODUCT_STEPS)
 
 Lacks = Callable[[Wanted], bool]
 
@@ -39,9 +40,10 @@ def dataset(
     events: tuple[str, ...] = (EVENTS,),
     bad_pixels: bool = True,
     ehk: bool = True,
+    rmf: bool = True,
     recipe: dict[str, Any] | None = None,
 ) -> Dataset:
-    names = (*events, *[BIMG] * bad_pixels, *[EHK] * ehk)
+    names = (*events, *[BIMG] * bad_pixels, *[EHK] * ehk, *[RMF] * rmf)
     return Dataset.model_validate(
         {
             "obsid": OBSID,
@@ -51,6 +53,7 @@ def dataset(
                 "events": events,
                 "bad_pixels": BIMG if bad_pixels else None,
                 "ehk": EHK if ehk else None,
+                "rmf": RMF if rmf else None,
                 "inputs": [{"name": name, "size": 1, "sha256": fingerprint(name)} for name in names],
             },
             "engines": {step: {"name": "native", "versions": {"native": "1"}} for step in Step},
@@ -127,17 +130,32 @@ def check(call: Call, step: Step, asked: Dataset, manifest: Manifest) -> None:
     mentioned = set(strings(call.parameters))
     assert set(call.outputs) <= mentioned, "an output that the function does not hear of"
     assert call.inputs.keys() <= mentioned, "an input that the function does not hear of"
-    files = {name for name in mentioned if name.endswith((".gz", ".evt", ".fits", ".reg", ".bimg", ".ehk"))}
+    # A script's files need not be there while it is written, and a source tells where a file comes from.
+    worked_on = {key: value for key, value in call.parameters.items() if key != "loaders"}
+    texts = set(strings(worked_on)) - {item.name for item in asked.inputs.inputs}
+    files = {name for name in texts if name.endswith((".gz", ".evt", ".fits", ".reg", ".bimg", ".ehk"))}
     assert files <= call.inputs.keys() | set(call.outputs), "a file that is neither input nor output"
-    published = {str(STORE / item.path) for item in manifest.products if item.step != step}
+    published = {
+        str(STORE / item.path)
+        for item in manifest.products
+        if item.step != step or item.kind in (Kind.RMF, Kind.ARF)
+    }
     downloaded = {str(DOWNLOADS / item.name) for item in asked.inputs.inputs}
-    assert set(call.inputs.values()) <= published | downloaded
+    given = {asked.recipe.responses.rmf, asked.recipe.responses.arf}
+    assert set(call.inputs.values()) <= published | downloaded | given
 
 
 VARIANTS: dict[str, tuple[dict[str, Any], Lacks]] = {
     "everything": ({}, lambda wanted: False),
     "split events": ({"events": (EVENTS, EVENTS.replace("_p0", "_p1"))}, lambda wanted: False),
     "no EHK": ({"ehk": False}, lambda wanted: False),
+    "no RMF": ({"rmf": False}, lambda wanted: False),
+    "more groupings": (
+        {"recipe": {"spectra": {"grouping": ("bmin:3", "optmin:9", "min:5", "opt")}}},
+        lambda wanted: False,
+    ),
+    "a given response": ({"recipe": {"responses": {"rmf": __file__, "arf": __file__}}}, lambda wanted: False),
+    "no response came out": ({}, lambda wanted: wanted.spec.kind == Kind.RMF),
     "no bad pixels": ({"bad_pixels": False}, lambda wanted: False),
     "nothing but events": ({"ehk": False, "bad_pixels": False}, lambda wanted: False),
     "no map came out": ({}, lambda wanted: wanted.spec.kind == Kind.EXPOSURE_MAP),
@@ -163,8 +181,11 @@ def test_a_call_fits_its_function(step, variant):
     manifest = done(asked, lacks)
     ordered = order(step, asked, manifest).wanted
     if not ordered:
-        assert step == Step.EXPOSURE
-        assert not (asked.inputs.ehk and asked.inputs.bad_pixels)
+        assert {
+            Step.EXPOSURE: not (asked.inputs.ehk and asked.inputs.bad_pixels),
+            Step.RESPONSES: not asked.inputs.rmf or not manifest.find(Kind.SPECTRUM, Role.SOURCE),
+            Step.FIT: asked.recipe.fit.model is None,
+        }[step]
         return
     call = plan(step, asked, manifest)
     assert call.outputs == tuple(item.spec.name for item in ordered)
@@ -173,7 +194,9 @@ def test_a_call_fits_its_function(step, variant):
     for item in ordered:
         part = plan(step, asked, manifest, (item,))
         assert part.outputs == (item.spec.name,)
-        assert not set(strings(part.parameters)) & (set(call.outputs) - {item.spec.name})
+        if item.spec.kind != Kind.LOADER:
+            others = set(call.outputs) - {item.spec.name} - part.inputs.keys()
+            assert not set(strings(part.parameters)) & others
         check(part, step, asked, manifest)
 
 
@@ -223,6 +246,31 @@ def test_regions_stand_on_the_best_area_there_is(variant, exposure_map, bad_pixe
     assert call.parameters["target"] == TARGET
 
 
+def test_given_regions_are_handed_over_under_names_of_their_own(tmp_path):
+    files = {role: tmp_path / f"900001010_{role}.reg" for role in ("src", "back")}
+    for path in files.values():
+        path.write_text("physical\ncircle(1,2,3)\n")
+    asked = dataset(recipe={"source": {"region_folder": str(tmp_path), "centre": "peak"}})
+    call = plan(Step.REGIONS, asked, done(asked))
+    assert call.parameters["given"] == {
+        "source": "given_900001010_src.reg", "background": "given_900001010_back.reg",
+    }  # fmt: skip
+    assert call.inputs["given_900001010_back.reg"] == str(files["back"])
+    # Where they lie is no part of a call.
+    assert str(tmp_path) not in set(strings(call.parameters))
+    assert call.parameters["source"] == {
+        "radius_arcmin": 2.0, "minimum_fraction": 0.2, "centre": "peak", "shift_arcsec": 30.0,
+    }  # fmt: skip
+
+
+def test_all_files_of_split_events_are_looked_at_for_sources():
+    given, lacks = VARIANTS["split events"]
+    asked = dataset(**given)
+    call = plan(Step.REGIONS, asked, done(asked, lacks))
+    assert len(call.parameters["events"]) == 2
+    assert set(call.parameters["events"]) <= call.inputs.keys()
+
+
 def test_requests_of_extraction_are_what_it_reads():
     asked = dataset()
     parameters = plan(Step.EXTRACTION, asked, done(asked)).parameters
@@ -266,7 +314,7 @@ def test_what_is_derived_is_derived_of_its_own_kind():
             "name", "source", "background", "source_spectrum", "background_spectrum", "errors",
         }  # fmt: skip
     [grouped] = parameters["grouped"]
-    assert grouped.keys() == {"name", "spectrum", "minimum", "rmf"}
+    assert grouped.keys() == {"name", "spectrum", "grouping", "rmf", "background"}
     assert (len(parameters["rate_images"]), len(parameters["net_curves"])) == (6, 3)
 
 
@@ -293,6 +341,39 @@ def test_every_choice_of_the_recipe_reaches_its_function_and_is_known_there():
         requests = [SpectrumRequest.model_validate(item) for item in extraction["spectra"]]
         assert [request.normalisation for request in requests] == [normalisation] * 2
         assert {item["errors"] for item in derived["net_curves"]} == {errors}
+
+
+def test_the_archives_rmf_comes_from_the_downloads_and_what_is_published_is_taken_from_there():
+    asked = dataset()
+    manifest = done(asked)
+    call = plan(Step.RESPONSES, asked, manifest)
+    assert call.inputs["given.rmf"] == f"/down/loads/{RMF}"
+    assert call.parameters["rmf"] == {
+        "name": f"xrism-xtend-obsid{OBSID}-dataclass{DATACLASS}.rmf", "file": "given.rmf", "source": RMF,
+        "origin": "archive",
+    }  # fmt: skip
+    assert call.parameters["identity"] | {"PROCVER": ""} == {
+        "TELESCOP": "XRISM", "INSTRUME": "XTEND", "OBS_ID": OBSID, "DATACLAS": DATACLASS, "PROCVER": "",
+    }  # fmt: skip
+    [grouped] = call.parameters["grouped"]
+    assert grouped["rmf"] == call.parameters["rmf"]["name"]
+    # Where the RMF stays, it is linked and not made again.
+    [wanted] = (
+        item for item in order(Step.RESPONSES, asked, manifest).wanted if "grouping" in item.spec.entry
+    )
+    part = plan(Step.RESPONSES, asked, manifest, (wanted,))
+    assert (part.parameters["rmf"], part.parameters["loaders"]) == (None, [])
+    assert part.inputs[grouped["rmf"]] == f"/the/store/responses/{grouped['rmf']}"
+
+
+def test_given_responses_are_linked_where_they_are():
+    asked = dataset(recipe={"responses": {"rmf": __file__, "arf": __file__}})
+    call = plan(Step.RESPONSES, asked, done(asked))
+    assert {name: path for name, path in call.inputs.items() if name.startswith("given.")} == {
+        "given.rmf": __file__, "given.arf": __file__,
+    }  # fmt: skip
+    assert call.parameters["arf"]["rmf"] == call.parameters["rmf"]["name"]
+    assert call.parameters["arf"]["kev"] == [0.5, 10.0]
 
 
 def test_what_makes_no_sense_is_a_fault():

@@ -95,6 +95,7 @@ def test_split_lists_are_united_and_the_map_sums_to_time_times_area(inputs):
         "maximum": pytest.approx(100.0),
         "live_area_pixels": 2400,
         "wedges": 1,
+        "wander_arcsec": pytest.approx(0, abs=1e-6),
     }
     assert [item.id for item in report.cautions] == ["axis-from-spacecraft"]
     with fits.open(inputs.folder / "m1.fits", checksum=True) as hdus:

@@ -94,6 +94,20 @@ def test_all_products_of_one_read(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert "circle(50,40,5)" in history
 
 
+@pytest.mark.parametrize(("images", "spectra"), [([IMAGE], []), ([], [SPECTRUM])])
+def test_flickering_pixels_are_counted_where_events_have_detector_pixels(
+    make_events: MakeEvents, folder: Path, images: list[dict[str, Any]], spectra: list[dict[str, Any]]
+) -> None:
+    columns = {name: [value] * 12 for name, value in {"TIME": 1, "X": 50, "Y": 40, "PI": 1}.items()}
+    make_events("plain.evt", columns)
+    assert "flickering" not in extract(["plain.evt"], images, [], spectra, "none").facts
+    for name in [request["name"] for request in (*images, *spectra)]:
+        (folder / name).unlink()
+    make_events("hot.evt", {**columns, "DETX": [30] * 12, "DETY": [20] * 12})
+    facts = extract(["hot.evt"], images, [], spectra, "none").facts
+    assert facts["flickering"] == {"pixels": 1, "events": 12, "brightest": [[30, 20, 12]]}
+
+
 def test_a_field_without_region(folder: Path) -> None:
     extract(["a.evt.gz"], [], [{**CURVE, "region": None}], [{**SPECTRUM, "region": None}], "none")
     assert hdu(folder / "s.fits", "SPECTRUM").data["COUNTS"].sum() == 3

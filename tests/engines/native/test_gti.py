@@ -46,6 +46,16 @@ def test_overlap_is_the_good_time_of_each_bin(gti: Gti, edges: list[float]) -> N
     assert np.allclose(gti.overlap(bounds[:-1], bounds[1:]), expected, atol=1e-9)
 
 
+@settings(deadline=None)
+@given(intervals, st.integers(0, 60))
+def test_closing_fills_short_gaps_alone(gti: Gti, gap: int) -> None:
+    closed = gti.closed(gap)
+    gaps = gti.start[1:] - gti.stop[:-1]
+    assert closed.total == gti.total + gaps[gaps <= gap].sum()
+    assert np.all(closed.start[1:] - closed.stop[:-1] > gap)
+    assert np.all(closed.contains(POINTS)[gti.contains(POINTS)])
+
+
 def test_both_ends_are_inclusive() -> None:
     gti = Gti.merged([10.0, 30.0], [20.0, 40.0])
     times = [9.999, 10.0, 20.0, 20.001, 30.0, 40.0, 40.001]

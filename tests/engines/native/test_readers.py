@@ -101,7 +101,13 @@ def products(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         net = {"name": "net.fits", "source": "curve.fits", "background": "back.fits", "errors": "gaussian",
                "source_spectrum": "source.pha", "background_spectrum": "field.pha"}  # fmt: skip
-        groups = {"name": "grouped.pha", "spectrum": "source.pha", "minimum": 20, "rmf": None}
+        groups = {
+            "name": "grouped.pha",
+            "spectrum": "source.pha",
+            "grouping": "min:20",
+            "rmf": None,
+            "background": None,
+        }
         assert not derive([rates], [net], [groups], RECIPE).not_made
     return folder
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from flows.cli.demo_archive import demo_archive
 from tasks.archive.simulated import archive
 from tasks.core.errors import BadInput
+from tasks.library.recipe import read_recipe
 
 
 def _command():
@@ -19,7 +20,11 @@ def _command():
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    monkeypatch.setattr(archive, "_make", lambda root, *_: (root / "9").mkdir())
+    def pretend(root, *_):
+        (root / "9").mkdir()
+        return {}
+
+    monkeypatch.setattr(archive, "_make", pretend)
     # Settings are read from here: no xtendflow.toml of whoever runs the tests.
     monkeypatch.chdir(tmp_path)
     return _command()
@@ -32,6 +37,11 @@ def test_it_says_what_it_made_where_and_how_to_sweep_it(run, tmp_path):
     assert f"xtendflow sweep --archive {tmp_path / 'demo'}" in result.stdout
     assert "900011010" not in result.stdout
     assert (tmp_path / "demo/SIMULATED.json").exists()
+    assert f"--obsid 900001010 --recipe {tmp_path / 'demo/demo.toml'}" in result.stdout
+    recipe = read_recipe(tmp_path / "demo/demo.toml")
+    assert recipe.responses.arf == str(tmp_path / "demo/responses/xa900001010xtd_30000010_src.arf.gz")
+    assert recipe.fit.model == "phabs*powerlaw"
+    assert json.loads((tmp_path / "demo/truth.json").read_text()) == {}
 
     again = run(tmp_path / "demo", "--json")
     rows = json.loads(again.stdout)

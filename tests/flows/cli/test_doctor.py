@@ -73,6 +73,24 @@ def test_with_heasoft(findings, xtendflow, heasoft):
     assert f"6.36 at {heasoft}" in xtendflow("doctor").out
 
 
+@pytest.mark.parametrize(
+    ("there", "detail"),
+    [
+        ({"sherpa": "4.19.0", "periodictable": "2.0.2"}, "sherpa 4.19.0"),
+        (
+            {"pyxspec": "installed", "sherpa": "4.19.0", "periodictable": "2"},
+            "pyxspec installed and sherpa 4.19.0",
+        ),
+        ({}, "neither Sherpa nor PyXspec: no fit can be made"),
+    ],
+)
+def test_what_can_fit(findings, monkeypatch, there, detail):
+    monkeypatch.setattr("tasks.engines.fitters.fitters", lambda: there)
+    found = findings()["Fits"]
+    assert found["detail"] == detail
+    assert ("pip install 'xtendflow[sherpa]'" in found["advice"]) == (not there)
+
+
 def test_a_caldb_without_xtend(findings, heasoft, monkeypatch):
     monkeypatch.setenv("CALDB", "/nowhere/at/all")
     assert "no data/xrism/xtend/caldb.indx" in findings(3)["CALDB"]["detail"]

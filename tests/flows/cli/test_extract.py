@@ -331,6 +331,8 @@ def test_names_of_xtend_products(
         (["--source", "REGION", "--group", "max:1"], "not a grouping"),
         (["--source", "REGION", "--group", "min:0"], "not a grouping"),
         (["--source", "REGION", "--group", "opt"], "--rmf"),
+        (["--source", "REGION", "--group", "optmin:5"], "--group optmin:5 needs --rmf"),
+        (["--source", "REGION", "--group", "bmin:5"], "--group bmin:5 needs --background"),
         (["--source", "REGION", "--group", "opt", "--rmf", "nowhere"], "no file nowhere"),
         (["--source", "REGION", "--group", "opt", "--rmf", "RMF"], "small.rmf has 3 channels, the PI of"),
         (["--bands", "0.6-2", "--rmf", "RMF"], "small.rmf has 3 channels, the PI of"),

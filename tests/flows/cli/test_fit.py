@@ -18,7 +18,7 @@ from tasks.archive.simulated.optics import effective_area
 from tasks.archive.simulated.response import arf_hdus, redistribution, rmf_hdus
 from tasks.core.errors import BadInput, EnvironmentFault, Permanent
 from tasks.fitting import extras
-from tasks.fitting.components import COMPONENTS
+from tasks.fitting.components import SHAPES
 
 PN = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "real" / "xmm-pn"
 SECONDS, SHARE, INDEX = 2000.0, 0.8, 1.7
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fits.HDUList(rmf_hdus()).writeto(made / "x.rmf")
     fits.HDUList(arf_hdus(SHARE)).writeto(made / "x.arf")
     grid = redistribution()
-    photons = COMPONENTS["powerlaw"].on(grid.edges[:-1], grid.edges[1:], "angr")(PhoIndex=INDEX, norm=2e-3)
+    photons = SHAPES["powerlaw"](grid.edges[:-1], grid.edges[1:], "angr")(PhoIndex=INDEX, norm=2e-3)
     source = grid.fold(photons * effective_area(grid.centres) * SHARE) * SECONDS
     noise, behind = np.random.default_rng(11), 0.3 * np.exp(-np.arange(4096) / 500)
     write(made / "src.pha", noise.poisson(source + behind), RESPFILE="x.rmf", ANCRFILE="x.arf")
@@ -139,6 +139,19 @@ def test_a_frozen_parameter_stays(fitted, folder):
     assert found["dof"] == found["groups"] - 2
 
 
+def test_bounds_hold(fitted, folder):
+    found = fitted(folder / "src.pha", *POWER_LAW, "--bounds", "powerlaw.phoindex=2.1:3")
+    index = found["parameters"]["powerlaw.PhoIndex"]
+    assert index["value"] == pytest.approx(2.1, abs=1e-3)
+    assert index["low"] is None
+
+
+def test_groups_by_counts_of_the_background(fitted, folder):
+    background = ("--background", folder / "back.pha")
+    found = fitted(folder / "src.pha", *background, "--model", "powerlaw", "--group", "bmin:20")
+    assert 10 < found["groups"] < 100
+
+
 def test_cstat_with_a_background_says_what_it_became(command, folder):
     pytest.importorskip("sherpa")
     pytest.importorskip("periodictable")
@@ -186,7 +199,10 @@ def test_a_real_spectrum(fitted):
             "apec is a model of XSPEC, and Sherpa as installed here has no XSPEC",
         ),
         (("src.pha", "--model", "powrlaw"), "there is no model component powrlaw"),
-        (("src.pha", "--freeze", "powerlaw.norm"), "--freeze powerlaw.norm: give NAME=VALUE"),
+        (("src.pha", "--freeze", "powerlaw.norm"), "cannot be read: write it as phabs.nH=0.07"),
+        (("src.pha", "--bounds", "powerlaw.PhoIndex=1"), "write it as powerlaw.PhoIndex=1:3"),
+        (("src.pha", "--bounds", "powerlaw.PhoIndex=3:1"), "upside down"),
+        (("src.pha", "--background", "none", "--group", "bmin:5"), "a grouping bmin:5 goes by a background"),
         (("src.pha", "--freeze", "phabs.nH=1"), "has no parameter phabs.nH"),
         (("src.pha", "--group", "5"), "'5' is not a grouping"),
         (

@@ -15,7 +15,17 @@ HEAVY = ("prefect", "astropy", "matplotlib", "numpy", "sqlalchemy", "httpx", "s3
 
 
 def test_these_are_the_commands():
-    assert COMMANDS == ["demo-archive", "doctor", "extract", "fit", "ledger", "show", "status", "sweep"]
+    assert COMMANDS == [
+        "demo-archive",
+        "deploy",
+        "doctor",
+        "extract",
+        "fit",
+        "ledger",
+        "show",
+        "status",
+        "sweep",
+    ]
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])

@@ -14,6 +14,7 @@ OBSID, DATACLASS = "900001010", "30000010"
 EVENTS = f"xtend/event_cl/xa{OBSID}xtd_p0{DATACLASS}_cl.evt.gz"
 BIMG = f"xtend/event_uf/xa{OBSID}xtd_p0{DATACLASS}.bimg.gz"
 EHK = f"auxil/xa{OBSID}.ehk.gz"
+RMF = f"xtend/products/xa{OBSID}xtd_src.rmf.gz"
 UNFILTERED = f"xtend/event_uf/xa{OBSID}xtd_p0{DATACLASS}_uf.evt.gz"
 TARGET = {"name": "AX J1910.7+0917", "ra": 287.6, "dec": 9.3, "origin": "RA_OBJ/DEC_OBJ of the events"}
 
@@ -36,12 +37,13 @@ def dataset() -> Callable[..., Dataset]:
         }
         for name, part in (recipe or {}).items():
             parts[name] = parts.get(name, {}) | part if isinstance(part, dict) else part
-        held = [name for name in (EVENTS, BIMG, EHK, UNFILTERED) if name not in absent]
+        held = [name for name in (EVENTS, BIMG, EHK, RMF, UNFILTERED) if name not in absent]
         hashes = {name: (content or {}).get(name, name) for name in held}
         inputs = {
             "events": (EVENTS,),
             "bad_pixels": BIMG if BIMG in held else None,
             "ehk": EHK if EHK in held else None,
+            "rmf": RMF if RMF in held else None,
             "inputs": tuple(
                 {"name": name, "size": 1, "sha256": fingerprint(given)} for name, given in hashes.items()
             ),
@@ -63,7 +65,8 @@ def plain_content(wanted: Wanted, dataset: Dataset) -> object:
     if wanted.spec.kind != Kind.REGION:
         return wanted.fingerprint
     recipe, role = dataset.recipe, wanted.spec.role
-    return {Role.SOURCE: recipe.source, Role.BACKGROUND: recipe.background.radius_arcmin}.get(role, "always")
+    radii = {Role.SOURCE: recipe.source.radius_arcmin, Role.BACKGROUND: recipe.background.radius_arcmin}
+    return radii.get(role, "always")
 
 
 @pytest.fixture

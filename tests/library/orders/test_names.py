@@ -19,6 +19,9 @@ WIDTH = st.decimals("0.02", 10, places=3)
 BANDS = st.tuples(KEV, WIDTH).map(lambda pair: f"{pair[0]}-{pair[0] + pair[1]}")
 BINNINGS = st.lists(st.integers(1, 64), unique=True, max_size=4)
 POSITIVE = st.floats(1e-6, 1e6, allow_nan=False)
+GROUPINGS = st.just("opt") | st.builds(
+    "{}:{}".format, st.sampled_from(["min", "optmin", "bmin"]), st.integers(1, 9_999_999)
+)
 FRACTION = st.floats(1e-3, 1)
 RECIPES = st.fixed_dictionaries(
     {
@@ -45,7 +48,7 @@ RECIPES = st.fixed_dictionaries(
         ),
         "spectra": st.fixed_dictionaries(
             {
-                "group_minimum": st.integers(1, 10**9),
+                "grouping": st.lists(GROUPINGS, unique=True, max_size=4),
                 "backscal": st.sampled_from(["exposure", "maximum"]),
             }
         ),

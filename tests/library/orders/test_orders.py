@@ -13,6 +13,7 @@ from tasks.library.orders import PRODUCT_STEPS, STEP_VERSIONS, order
 EVENTS = "xtend/event_cl/xa900001010xtd_p030000010_cl.evt.gz"
 BIMG = "xtend/event_uf/xa900001010xtd_p030000010.bimg.gz"
 EHK = "auxil/xa900001010.ehk.gz"
+RMF = "xtend/products/xa900001010xtd_src.rmf.gz"
 UNFILTERED = "xtend/event_uf/xa900001010xtd_p030000010_uf.evt.gz"
 
 REGIONS = {"region source", "region background"}
@@ -20,20 +21,24 @@ SPECTRA = {"spectrum *", "grouped-spectrum *"}
 BY_EXPOSURE = REGIONS | SPECTRA | {"exposure-map *", "rate-image *", "light-curve net *"}
 CURVES = {"light-curve *"}
 OF_SOURCE = {"light-curve source *", "spectrum source", "grouped-spectrum *", "light-curve net *"}
-OF_BACKGROUND = {"light-curve background *", "spectrum background", "light-curve net *"}
+LOADERS = {"loader-script *"}
+OF_BACKGROUND = {"light-curve background *", "spectrum background", "light-curve net *", *LOADERS}
 BANDS = {"image *", "rate-image *", *CURVES}
 MADE_OF_EVENTS = {"cleaned-events *", "region *", "image *", *BY_EXPOSURE, *CURVES}
 ALL = {"*"}
-RESPONSES = {"rmf *", "arf *"}
+BY_RMF = {"rmf *", "arf *", "grouped-spectrum source opt*", *LOADERS}
 FOLLOWING = {
     Step.PROCESSING: ALL,
-    Step.EXPOSURE: {*BY_EXPOSURE, *RESPONSES, "raytraced-events *", "efficiency-map *"},
+    Step.EXPOSURE: {*BY_EXPOSURE, *BY_RMF, "raytraced-events *", "efficiency-map *"},
     Step.REGIONS: {"region *"},
-    Step.EXTRACTION: {"image *", "rate-image *", *CURVES, *SPECTRA, *RESPONSES},
-    Step.DERIVED: {"rate-image *", "grouped-spectrum *", "light-curve net *"},
-    Step.RESPONSES: {*RESPONSES, "raytraced-events *"},
+    Step.EXTRACTION: {"image *", "rate-image *", *CURVES, *SPECTRA, *BY_RMF},
+    Step.DERIVED: {"rate-image *", "grouped-spectrum source min*", "light-curve net *"},
+    Step.RESPONSES: {*BY_RMF, "raytraced-events *"},
+    Step.FIT: set(),
 }
 """What a step makes, and what follows from it; regions come out the same here."""
+TAKEN = {"rmf *", "arf *", *LOADERS}
+"""What follows from a spectrum only where its responses are made and not taken from the archive."""
 NATIVE = {"name": "native", "versions": {"native": "1"}}
 HEASOFT = {"name": "heasoft", "versions": {"heasoft": "6.36", "caldb": "20260115-a", "heasoft-engine": "1"}}
 
@@ -41,6 +46,13 @@ HEASOFT = {"name": "heasoft", "versions": {"heasoft": "6.36", "caldb": "20260115
 def everywhere(name: str, versions: dict[str, str]) -> dict[Step, dict[str, object]]:
     """One engine for every step."""
     return {step: {"name": name, "versions": versions} for step in Step}
+
+
+def following(step: Step, use: dict[str, object]) -> set[str]:
+    """What follows from a step where all others are done by one engine."""
+    if use is HEASOFT or step == Step.RESPONSES:
+        return FOLLOWING[step]
+    return {"bad-pixel-image *", *MADE_OF_EVENTS} if step == Step.PROCESSING else FOLLOWING[step] - TAKEN
 
 
 CAUSES = {
@@ -60,6 +72,8 @@ CAUSES = {
         set(),
     ),
     "recipe name": ({"recipe": {"name": "other"}}, set()),
+    # None of these cautions is on the dataset.
+    "cautions that forbid": ({"recipe": {"blocking": ("pile-up",)}}, set()),
     "recipe engine": ({"recipe": {"engine": "native"}}, set()),
     "edges": ({"recipe": {"edges": "disjoint"}}, BANDS),
     "image band more": (
@@ -84,15 +98,30 @@ CAUSES = {
     "exposure threshold": ({"recipe": {"light_curves": {"exposure_threshold": 0.5}}}, CURVES),
     "errors of net curves": ({"recipe": {"light_curves": {"net_errors": "linear"}}}, {"light-curve net *"}),
     "BACKSCAL": ({"recipe": {"spectra": {"backscal": "maximum"}}}, {*SPECTRA, "light-curve net *"}),
-    "group minimum": ({"recipe": {"spectra": {"group_minimum": 25}}}, {"grouped-spectrum *"}),
-    "source radius": ({"recipe": {"source": {"radius_arcmin": 1.0}}}, REGIONS | OF_SOURCE),
+    "grouping": (
+        {"recipe": {"spectra": {"grouping": ("min:25", "opt", "bmin:3", "optmin:9")}}},
+        {"grouped-spectrum source *:*", *LOADERS},
+    ),
+    "groupings turned": (
+        {"recipe": {"spectra": {"grouping": ("opt", "min:1")}}}, LOADERS,
+    ),
+    "the archive's RMF": ({"content": {RMF: "new"}}, BY_RMF),
+    "no RMF in the archive": ({"absent": (RMF,)}, set()),
+    "source radius": ({"recipe": {"source": {"radius_arcmin": 1.0}}}, REGIONS | OF_SOURCE | LOADERS),
     "background radius": (
         {"recipe": {"background": {"radius_arcmin": 2.0}}},
         {"region background", *OF_BACKGROUND},
     ),
     # These regions come out the same here, so what was taken in them stays.
-    "background distance": ({"recipe": {"background": {"distance_arcmin": 9.0}}}, {"region background"}),
-    "background candidates": ({"recipe": {"background": {"candidates": 8}}}, {"region background"}),
+    "background's least radius": (
+        {"recipe": {"background": {"minimum_radius_arcmin": 2.0}}}, {"region background"}
+    ),
+    **{
+        f"source {name}": ({"recipe": {"source": {name: value}}}, REGIONS)
+        for name, value in {"minimum_fraction": 0.3, "centre": "peak", "shift_arcsec": 20.0}.items()
+    },
+    # It holds no region of this observation.
+    "folder of regions": ({"recipe": {"source": {"region_folder": "/"}}}, set()),
     "background minimum": ({"recipe": {"background": {"minimum_fraction": 0.9}}}, {"region background"}),
     **{
         f"recipe engine of {step}": ({"recipe": {"engines": {step: "native"}}}, set())
@@ -108,17 +137,29 @@ CAUSES = {
     **{
         f"responses {name}": ({"recipe": {"responses": {name: value}}}, set())
         for name, value in {
-            "rmf": "a.rmf", "arf": "a.arf", "source_type": "FLATCIRCLE", "flat_radius_arcmin": 3.0,
+            "source_type": "FLATCIRCLE", "flat_radius_arcmin": 3.0,
             "beta": (1.0, 0.6, 5.0), "image": "a.fits", "numphoton": 1000, "minphoton": 1,
-            "erange": (0.3, 17.0, 0.0, 0.0), "fit_band_kev": (0.6, 10.0),
+            "erange": (0.3, 17.0, 0.0, 0.0),
+        }.items()
+    },
+    "responses fit_band_kev": ({"recipe": {"responses": {"fit_band_kev": (0.6, 10.0)}}}, LOADERS),
+    "a given RMF": ({"recipe": {"responses": {"rmf": __file__}}}, BY_RMF),
+    "a given ARF": ({"recipe": {"responses": {"arf": __file__}}}, {"arf *", *LOADERS}),
+    # None is made here, where there is no response.
+    **{
+        f"fit {name}": ({"recipe": {"fit": {name: value}}}, set())
+        for name, value in {
+            "model": "powerlaw", "band": "0.6-8", "freeze": {"powerlaw.PhoIndex": 2.0},
+            "start": {"powerlaw.norm": 1e-3}, "bounds": {"powerlaw.PhoIndex": (0, 3)}, "statistic": "cstat",
+            "grouping": "min:1", "abundances": "wilm", "despite": ("no-effective-area",),
         }.items()
     },
 }  # fmt: skip
 
 
 def label(product: Product) -> str:
-    """Kind, role, band and binning."""
-    entry = (product.entry.get(key) for key in ("band", "binning"))
+    """Kind, role, band, binning and grouping."""
+    entry = (product.entry.get(key) for key in ("band", "binning", "grouping"))
     parts = (product.kind, product.role, *entry)
     return " ".join(str(part) for part in parts if part is not None)
 
@@ -167,7 +208,7 @@ def test_without_a_map_it_does_not_matter_what_backscal_would_be_divided_by(data
 def test_a_new_version_of_a_step(dataset, done, monkeypatch, step, use):
     before = done(dataset(engines=dict.fromkeys(FOLLOWING, use)))
     monkeypatch.setitem(STEP_VERSIONS, step, STEP_VERSIONS[step] + 1)
-    check(before, done(dataset(engines=dict.fromkeys(FOLLOWING, use))), FOLLOWING[step])
+    check(before, done(dataset(engines=dict.fromkeys(FOLLOWING, use))), following(step, use))
 
 
 @pytest.mark.parametrize("step", FOLLOWING)
@@ -184,7 +225,7 @@ def test_a_new_version_of_a_step(dataset, done, monkeypatch, step, use):
 def test_another_engine_or_version_of_one_step(dataset, done, step, use, other):
     engines = dict.fromkeys(FOLLOWING, use)
     before, after = done(dataset(engines=engines)), done(dataset(engines={**engines, step: other}))
-    check(before, after, FOLLOWING[step])
+    check(before, after, following(step, use))
 
 
 @pytest.mark.parametrize(
@@ -288,7 +329,7 @@ def refusing(kind: Kind, role: Role):
         (
             Role.SOURCE,
             {"region source", "light-curve source *", "light-curve net *", "spectrum source",
-             "grouped-spectrum *"},
+             "grouped-spectrum *", "rmf *", *LOADERS},
         ),
     ],
 )  # fmt: skip
@@ -406,5 +447,7 @@ def test_split_event_files_are_one_dataset(dataset, done):
         "xa900001010xtd_p030000010_cl.evt.gz",
         "xa900001010xtd_p130000010_cl.evt.gz",
     ]
-    # The first list and the bad pixels stay as they were.
-    assert len(stale(done(dataset()), manifest)) == len(manifest.products) - 2
+    # The first list and the bad pixels stay as they were, and so does what does not look at events.
+    changed = stale(done(dataset()), manifest)
+    kept = [item.kind for item in manifest.products if item not in changed]
+    assert kept == [Kind.EVENTS, Kind.BAD_PIXELS, Kind.RMF, Kind.LOADER, Kind.LOADER]

@@ -1,17 +1,20 @@
-"""RMF, ARF, ray-traced events: ordered of HEASoft alone, made again whenever what they hold for changes."""
+"""RMF, ARF, ray-traced events: made by HEASoft, given, or the archive's; what needs them; when made again."""
 
 import pytest
 
-from tasks.library.manifest import Kind, Role, Step
+from tasks.core.errors import BadInput
+from tasks.library.manifest import Kind, Manifest, Role, Step
 from tasks.library.orders import order
 from tasks.library.orders.responses import (
+    NO_RMF,
     WITHOUT_HEASOFT,
     raytrace_key,
     release_of,
+    source_position,
     why_no_arf,
     without_axis_offset,
 )
-from tasks.xtend.cautions import Severity
+from tasks.xtend.cautions import Severity, severe
 
 VERSIONS = {"heasoft": "6.36", "heasoftpy": "1.5", "caldb": "20251115-aaaaaaaaaaaa", "heasoft-engine": "1"}
 REMOTE = "https://nasa-heasarc.s3.amazonaws.com/caldb 20251115-aaaaaaaaaaaa"
@@ -35,8 +38,17 @@ def responses(dataset, done):
     return make
 
 
+RMF = "xtend/products/xa900001010xtd_src.rmf.gz"
+MADE = {Kind.RMF, Kind.ARF, Kind.RAYTRACE}
+
+
 def by_kind(made):
-    return {item.spec.kind: item for item in made.wanted}
+    """What is wanted, without scripts and grouped spectra."""
+    return {item.spec.kind: item for item in made.wanted if item.spec.kind in MADE}
+
+
+def whys(made):
+    return {(item.kind, item.name): item.why for item in made.not_made}
 
 
 def test_what_is_made(responses):
@@ -51,13 +63,125 @@ def test_what_is_made(responses):
     assert made[Kind.ARF].spec.entry == {"erange": [0.3, 18.0, 0.0, 0.0], "source_type": "POINT"}
 
 
-def test_another_engine_refuses_both(responses):
+STEM = "xrism-xtend-obsid900001010-dataclass30000010"
+SPECTRUM = f"{STEM}-ra287.6-dec9.3-radius0.0333deg-enALL-spectrum.fits"
+MINIMUM, OPTIMAL = (SPECTRUM.replace("-spectrum", f"-{kind}-spectrum") for kind in ("mingrp1", "optgrp"))
+
+
+def test_without_heasoft_the_archives_rmf_stands_in(responses, dataset):
     made = responses("native")
+    [rmf] = by_kind(made).values()
+    assert (rmf.spec.name, rmf.spec.entry) == (f"{STEM}.rmf", {"origin": "archive"})
+    assert [(item.id, item.severity) for item in rmf.cautions] == [("quick-look", Severity.NOTICE)]
+    assert whys(made) == {(Kind.ARF, None): WITHOUT_HEASOFT}
+
+
+def test_without_any_rmf_what_needs_one_is_refused(responses):
+    made = responses("native", absent=(RMF,))
     assert not made.wanted
-    assert {(item.kind, item.why) for item in made.not_made} == {
-        (Kind.RMF, WITHOUT_HEASOFT),
-        (Kind.ARF, WITHOUT_HEASOFT),
+    assert whys(made) == {
+        (Kind.RMF, None): NO_RMF,
+        (Kind.ARF, None): WITHOUT_HEASOFT,
+        (Kind.GROUPED_SPECTRUM, OPTIMAL): "there is no RMF",
     }
+
+
+def test_heasoft_does_not_take_the_archives(responses):
+    made = by_kind(responses())
+    assert made.keys() == MADE
+    assert "origin" not in made[Kind.RMF].spec.entry
+    assert not made[Kind.RMF].cautions
+
+
+@pytest.mark.parametrize("engine", ["native", "heasoft"])
+def test_given_responses_take_the_place_of_others(responses, tmp_path, engine):
+    (tmp_path / "a.rmf").write_bytes(b"matrix")
+    (tmp_path / "a.arf").write_bytes(b"area")
+    given = {"rmf": str(tmp_path / "a.rmf"), "arf": str(tmp_path / "a.arf")}
+    first = by_kind(responses(engine, recipe={"responses": given}))
+    assert {kind: item.spec.entry for kind, item in first.items()} == {
+        Kind.RMF: {"origin": "given"},
+        Kind.ARF: {"origin": "given"},
+    }
+    assert first[Kind.ARF].spec.name == SPECTRUM.replace("-spectrum.fits", ".arf")
+    assert not first[Kind.RMF].cautions
+    # The content counts, wherever it lies.
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "a.rmf").rename(tmp_path / "elsewhere" / "a.rmf")
+    moved = given | {"rmf": str(tmp_path / "elsewhere" / "a.rmf")}
+    assert by_kind(responses(engine, recipe={"responses": moved})) == first
+    (tmp_path / "a.arf").write_bytes(b"another")
+    second = by_kind(responses(engine, recipe={"responses": moved}))
+    assert second[Kind.RMF] == first[Kind.RMF]
+    assert second[Kind.ARF].fingerprint != first[Kind.ARF].fingerprint
+
+
+@pytest.mark.parametrize("field", ["rmf", "arf"])
+@pytest.mark.parametrize(("path", "why"), [("none.file", "No such file"), (".", "Is a directory")])
+def test_a_given_response_that_cannot_be_read(responses, tmp_path, field, path, why):
+    recipe = {"responses": {field: str(tmp_path / path)}}
+    with pytest.raises(
+        BadInput, match=rf"responses\.{field} of the recipe, {tmp_path}.* cannot be read: {why}"
+    ):
+        responses("native", recipe=recipe)
+
+
+def test_heasoft_makes_an_arf_for_a_given_rmf(responses):
+    made = by_kind(responses(recipe={"responses": {"rmf": __file__}}))
+    assert made.keys() == MADE
+    assert made[Kind.RMF].spec.entry == {"origin": "given"}
+    assert made[Kind.ARF].spec.entry["source_type"] == "POINT"
+    assert made[Kind.RMF].fingerprint != by_kind(responses())[Kind.RMF].fingerprint
+
+
+def test_a_given_arf_without_an_rmf_is_refused(responses):
+    made = responses("native", recipe={"responses": {"arf": __file__}}, absent=(RMF,))
+    assert not made.wanted
+    assert whys(made)[Kind.ARF, None].startswith("there is no RMF that gives its energies: no RMF without")
+
+
+@pytest.mark.parametrize("engine", ["native", "heasoft"])
+def test_groupings_that_look_at_the_resolution_come_with_the_rmf(responses, engine):
+    made = responses(engine, recipe={"spectra": {"grouping": ("bmin:3", "opt", "min:1", "optmin:20")}})
+    grouped = {item.spec.name: item for item in made.wanted if item.spec.kind == Kind.GROUPED_SPECTRUM}
+    assert {name: item.spec.entry for name, item in grouped.items()} == {
+        OPTIMAL: {"grouping": "opt"},
+        OPTIMAL.replace("optgrp", "optmingrp20"): {"grouping": "optmin:20"},
+    }
+
+
+def test_scripts_name_the_first_grouping_and_all_that_belongs_to_it(responses):
+    both = [item.spec for item in responses().wanted if item.spec.kind == Kind.LOADER]
+    assert [spec.name for spec in both] == ["load.xcm", "load_sherpa.py"]
+    for spec in both:
+        background = spec.entry["files"]["background"]
+        assert spec.entry == {
+            "files": {
+                "background": background, "spectrum": MINIMUM, "rmf": f"{STEM}.rmf",
+                "arf": SPECTRUM.replace("-spectrum.fits", ".arf"),
+            },
+            "others": [OPTIMAL, SPECTRUM],
+            "kev": [0.5, 10.0],
+        }  # fmt: skip
+        assert background.startswith(f"{STEM}-ra287.6-dec9.3-breg")
+    [native, _] = (item.spec for item in responses("native").wanted if item.spec.kind == Kind.LOADER)
+    assert native.entry["files"]["arf"] is None
+    alone = responses(recipe={"spectra": {"grouping": ()}})
+    assert [
+        item.spec.entry["files"]["spectrum"] for item in alone.wanted if item.spec.kind == Kind.LOADER
+    ] == [SPECTRUM] * 2
+
+
+def test_a_caution_that_forbids_responses_is_the_reason(dataset, done):
+    asked = dataset(engines=engines(), recipe={"blocking": ("out-of-time",)})
+    manifest: Manifest = done(asked)
+    told = manifest.model_copy(update={"cautions": (severe("out-of-time", "It is smeared."),)})
+    made = order(Step.RESPONSES, asked, told)
+    assert not made.wanted
+    assert {why for (kind, _), why in whys(made).items() if kind in MADE} == {
+        "the recipe forbids the step responses with the caution out-of-time: It is smeared."
+    }
+    assert whys(made)[Kind.GROUPED_SPECTRUM, OPTIMAL] == "there is no RMF"
 
 
 def test_without_a_source_spectrum_there_is_none(responses):
@@ -78,7 +202,7 @@ def test_a_spectrum_without_counts_weights_nothing(dataset, done):
     manifest.steps[Step.EXTRACTION].facts["counts"] = {spectrum.name: 0}
     made = order(Step.RESPONSES, asked, manifest)
     assert not made.wanted
-    assert {item.kind for item in made.not_made} == {Kind.RMF, Kind.ARF}
+    assert {item.kind for item in made.not_made} == {Kind.RMF, Kind.ARF, Kind.GROUPED_SPECTRUM}
     assert "no counts" in made.not_made[0].why
 
 
@@ -131,6 +255,25 @@ def test_ray_traced_events_of_another_place_have_another_key(dataset, done):
     here = {"name": "X", "ra": 10.0, "dec": 1.0, "origin": "asked for"}
     keys = {raytrace_key(asked, done(asked, target=here | {"ra": ra})) for ra in (10.0, 10.0001)}
     assert len(keys) == 2
+
+
+def test_photons_come_from_where_the_circle_was_put(dataset, done):
+    """From the target, unless the recipe has the circle follow the peak."""
+    manifest = done(dataset(engines=engines()))
+    target = manifest.steps[Step.PROCESSING].facts["target"]
+
+    def position(circle):
+        regions = manifest.steps[Step.REGIONS].model_copy(update={"facts": {"source": circle}})
+        steps = {**manifest.steps, Step.REGIONS: regions}
+        return source_position(manifest.model_copy(update={"steps": steps}))
+
+    assert position({"ra": 1.0, "dec": 2.0, "centre": "peak"}) == (1.0, 2.0)
+    for circle in (
+        {"ra": 1.0, "dec": 2.0, "centre": "target"},
+        {"ra": 1.0, "dec": 2.0, "centre": "given"},
+        None,
+    ):
+        assert position(circle) == (target["ra"], target["dec"])
 
 
 def test_ray_traced_events_of_the_same_do_not_go_by_what_they_ignore(responses):

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from astropy.io import fits
@@ -10,9 +10,10 @@ from astropy.io import fits
 from tasks.core.errors import BadInput
 from tasks.engines.native import exposure
 from tasks.engines.native.extraction import extract
-from tasks.engines.native.grouping import write_grouped
+from tasks.engines.native.grouping import Beside, write_grouped
 from tasks.engines.native.net_curves import write_net_curve
 from tasks.xtend.geometry import DetPixels, Nominal, det_to_sky
+from tasks.xtend.grouping import GroupingKind, GroupingRule
 from tasks.xtend.regions import read_region
 
 from . import invented
@@ -135,12 +136,13 @@ def ahbackscal(given: Given) -> None:
 
 def ftgrouppha(given: Given) -> None:
     kind = given["grouptype"]
-    if kind not in ("min", "opt"):
+    if kind not in get_args(GroupingKind):
         raise Refusal(f"this double does not group by {kind}")
     Path(given["outfile"]).unlink(missing_ok=True)
-    rmf = Path(given["respfile"]) if kind == "opt" else None
-    minimum = int(given["groupscale"]) if kind == "min" else None
-    write_grouped(Path(given["outfile"]), Path(given["infile"]), minimum, rmf, "none")
+    rule = GroupingRule(kind, None if kind == "opt" else int(given["groupscale"]))
+    rmf = Path(given["respfile"]) if rule.needs_response else None
+    background = Path(given["backfile"]) if rule.needs_background else None
+    write_grouped(Path(given["outfile"]), Path(given["infile"]), rule, "none", Beside(rmf, background))
 
 
 def coordpnt(given: Given) -> None:

@@ -4,10 +4,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks.fitting.statistics import Statistic
 from tasks.xtend.cautions import Caution
 
 Engine = Literal["sherpa", "xspec"]
+Statistic = Literal["cstat", "wstat", "chi2"]
+"""Under XSPEC's names, but for its W, which it makes of cstat where there is a background: `wstat`."""
 
 CONFIDENCE = 0.9
 """Of the ranges of parameters, one interesting parameter each: as XSPEC's `error` without options."""
@@ -102,6 +103,8 @@ class FitResult(_Frozen):
         Of the engine.
     curve : Curve or None
         For a plot.
+    grouping : str or None
+        How the spectrum is grouped, where that is known by its rule.
     """
 
     model: str
@@ -119,3 +122,4 @@ class FitResult(_Frozen):
     engine: Engine
     versions: dict[str, str]
     curve: Curve | None = None
+    grouping: str | None = None

@@ -3,9 +3,9 @@
 import pytest
 
 from tasks.core.errors import BadInput
-from tasks.fitting.components import COMPONENTS
-from tasks.fitting.expression import Leaf, Product, Sum, leaves, parse
-from tasks.fitting.xspec_names import XSPEC_ONLY
+from tasks.library.spectral.components import COMPONENTS
+from tasks.library.spectral.expression import Leaf, Product, Sum, leaves, parse
+from tasks.library.spectral.xspec_names import XSPEC_ONLY
 
 
 def labels(text):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from tasks.core.errors import BadInput
-from tasks.fitting.components import COMPONENTS, Component, Kind
-from tasks.fitting.xspec_names import XSPEC_ONLY
+from tasks.library.spectral.components import COMPONENTS, Component, Kind
+from tasks.library.spectral.xspec_names import XSPEC_ONLY
 
 _TOKEN: Final = re.compile(r"\s*([A-Za-z]\w*|[-+*()/])")
 _MOST_COMPONENTS: Final = 30
@@ -43,17 +43,25 @@ class Product:
 
     @property
     def kind(self) -> Kind:
-        """Emission where one of the factors is."""
-        return "additive" if any(part.kind == "additive" for part in self.parts) else "multiplicative"
+        """Emission where one of the factors is; not known where one is not."""
+        kinds = {part.kind for part in self.parts}
+        return next((kind for kind in ("additive", "any") if kind in kinds), "multiplicative")
 
 
 Node = Leaf | Sum | Product
 
 
-def parse(text: str) -> Node:
+def parse(text: str, *, xspec: bool = False) -> Node:
     """The model that an expression describes.
 
     As in XSPEC, of components of one name the later ones are called `name_N`, N being their place among all.
+
+    Parameters
+    ----------
+    text : str
+        The expression.
+    xspec : bool
+        Whether models that only XSPEC has may stand in it, of which nothing but the name is known.
 
     Raises
     ------
@@ -62,11 +70,11 @@ def parse(text: str) -> Node:
     """
     if len(text) > _MOST_CHARACTERS:
         raise BadInput(f"the model {text[:20]!r}… is longer than {_MOST_CHARACTERS} characters")
-    reader = _Reader(text, list(_tokens(text)))
+    reader = _Reader(text, list(_tokens(text)), xspec)
     node = reader.sum()
     if reader.next is not None:
         raise reader.wrong(f"{reader.next!r} is not expected there")
-    if node.kind != "additive":
+    if node.kind == "multiplicative":
         raise BadInput(f"the model {text!r} has nothing that emits: it only absorbs")
     return node
 
@@ -93,9 +101,10 @@ def _tokens(text: str) -> Iterator[str]:
 class _Reader:
     """Reads an expression from left to right."""
 
-    def __init__(self, text: str, tokens: list[str]) -> None:
+    def __init__(self, text: str, tokens: list[str], xspec: bool) -> None:
         self._text = text
         self._tokens = tokens
+        self._xspec = xspec
         self._names: list[str] = []
 
     @property
@@ -113,7 +122,7 @@ class _Reader:
             parts.append(self._product())
         if len(parts) == 1:
             return parts[0]
-        if any(part.kind != "additive" for part in parts):
+        if any(part.kind == "multiplicative" for part in parts):
             raise self.wrong("only emission can be added")
         return Sum(tuple(parts))
 
@@ -145,13 +154,14 @@ class _Reader:
 
     def _leaf(self, token: str) -> Leaf:
         name = token.lower()
-        if name not in COMPONENTS:
+        if name not in COMPONENTS and not (self._xspec and name in XSPEC_ONLY):
             raise BadInput(_missing(token))
         self._names.append(name)
         if len(self._names) > _MOST_COMPONENTS:
             raise self.wrong(f"it has more than {_MOST_COMPONENTS} components")
         repeated = self._names.count(name) > 1
-        return Leaf(f"{name}_{len(self._names)}" if repeated else name, COMPONENTS[name])
+        component = COMPONENTS.get(name, Component(name, "any"))
+        return Leaf(f"{name}_{len(self._names)}" if repeated else name, component)
 
 
 def _missing(name: str) -> str:

@@ -1,0 +1,326 @@
+"""Deploying: what a Prefect server needs is put there once, and changed only where it differs.
+
+`deployments/prefect.yaml` is the one list of deployments; Prefect's own `prefect deploy` reads it, too. What
+people decide on the server stays as they left it: whether something is paused, and a work pool's template.
+"""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import yaml
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.flows import load_flow_from_entrypoint
+from prefect.utilities.callables import parameter_schema
+from prefect.workers.process import ProcessWorker
+
+from flows.automations import notifications, watch
+from tasks.core.errors import BadInput, EnvironmentFault
+
+
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Outcome(StrEnum):
+    """What becomes of a thing on the server."""
+
+    MADE = "made"
+    CHANGED = "changed"
+    LEFT = "left"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing on the server.
+
+    Parameters
+    ----------
+    what : str
+        Its kind and name.
+    outcome : Outcome
+        What becomes of it.
+    detail : str
+        What differs, or why it is left; empty when there is nothing to say.
+    """
+
+    what: str
+    outcome: Outcome
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Deploying:
+    """A server on which things are put, or only looked at.
+
+    Parameters
+    ----------
+    client : SyncPrefectClient
+        Of the server.
+    dry_run : bool
+        Change nothing.
+    """
+
+    client: SyncPrefectClient
+    dry_run: bool
+
+    def find(self, path: str) -> Any:
+        """What the server has at an address of its API; None when it has nothing."""
+        try:
+            return self._ask("GET", path)
+        except PrefectHTTPStatusError as exc:
+            if exc.response.status_code == httpx.codes.NOT_FOUND:
+                return None
+            raise
+
+    def send(self, method: str, path: str, content: Any) -> Any:
+        """Change something on the server, unless this is a dry run."""
+        return None if self.dry_run else self._ask(method, path, json=content)
+
+    def search(self, path: str, content: Any) -> Any:
+        """What a filter of the API finds."""
+        return self._ask("POST", path, json=content)
+
+    def _ask(self, method: Any, path: Any, **more: Any) -> Any:
+        response = self.client.request(method, path, **more)
+        return response.json() if response.content else None
+
+
+def deploy(pool: str, notify: str | None = None, *, dry_run: bool = False) -> tuple[Change, ...]:
+    """Put work pool, deployments and automations on the server of `PREFECT_API_URL`.
+
+    Parameters
+    ----------
+    pool : str
+        Name of the work pool; one of the type process is made when it is not there.
+    notify : str, optional
+        Notification block whom failures are told, `TYPE/NAME` such as `slack-webhook/ops`.
+    dry_run : bool
+        Say what would be done, and change nothing.
+
+    Raises
+    ------
+    BadInput
+        When there is no such block, or it cannot notify.
+    EnvironmentFault
+        When the server does not answer or refuses.
+    """
+    spec = specification()
+    with _server() as client:
+        to = Deploying(client, dry_run)
+        block = None if notify is None else _block(to, notify)
+        changes = [_put_pool(to, pool)]
+        limits = {}
+        for flow in sorted({_flow_name(item) for item in spec["deployments"] if "concurrency_limit" in item}):
+            change, limits[flow] = _put_limit(to, flow, spec["deployments"])
+            changes.append(change)
+        changes += [_put_deployment(to, item, spec["pull"], pool, limits) for item in spec["deployments"]]
+        wanted = [watch(sorted({_flow_name(item) for item in spec["deployments"]}))]
+        wanted += notifications(block) if block else []
+        return (*changes, *(_put_automation(to, each) for each in wanted))
+
+
+def specification() -> dict[str, Any]:
+    """What `deployments/prefect.yaml` says."""
+    found: dict[str, Any] = yaml.safe_load(_text("prefect.yaml"))
+    return found
+
+
+def form(entrypoint: str) -> dict[str, Any]:
+    """The JSON schema of a flow's parameters: Prefect's pages make a form of it, its server enforces it."""
+    found: dict[str, Any] = parameter_schema(load_flow_from_entrypoint(entrypoint)).model_dump(
+        mode="json", exclude_unset=True
+    )
+    return found
+
+
+def pool_template() -> dict[str, Any]:
+    """The base job template of a work pool of the type process."""
+    found: dict[str, Any] = json.loads(_text("pools/process.json"))
+    return found
+
+
+def _text(name: str) -> str:
+    return files("deployments").joinpath(name).read_text(encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _server() -> Iterator[SyncPrefectClient]:
+    try:
+        with get_client(sync_client=True) as client:
+            yield client
+    except PrefectHTTPStatusError as exc:
+        raise EnvironmentFault(f"the Prefect server refuses: {_why(exc.response)}") from exc
+    except (httpx.HTTPError, RuntimeError) as exc:
+        # A RuntimeError is what Prefect makes of a server that it cannot talk to.
+        raise EnvironmentFault(f"the Prefect server does not answer as it should: {exc!r}") from exc
+
+
+def _why(response: httpx.Response) -> str:
+    with contextlib.suppress(ValueError, AttributeError):
+        said = response.json()
+        return " ".join(str(said.get("detail") or said.get("exception_detail") or said).split())
+    return f"status {response.status_code}"
+
+
+def _block(to: Deploying, name: str) -> str:
+    """The id of a notification block."""
+    kind, slash, own = name.partition("/")
+    found = (
+        to.find(f"/block_types/slug/{kind}/block_documents/name/{own}")
+        if slash and _WORD.fullmatch(kind) and _WORD.fullmatch(own)
+        else None
+    )
+    if found is None:
+        raise BadInput(f"the Prefect server has no block {name!r}: give TYPE/NAME, such as slack-webhook/ops")
+    if "notify" not in found["block_schema"]["capabilities"]:
+        raise BadInput(f"the block {name!r} cannot notify anybody")
+    return str(found["id"])
+
+
+def _put_pool(to: Deploying, pool: str) -> Change:
+    what, template = f"work pool {pool}", pool_template()
+    found = to.find(f"/work_pools/{quote(pool)}")
+    if found is None:
+        to.send(
+            "POST", "/work_pools/", {"name": pool, "type": ProcessWorker.type, "base_job_template": template}
+        )
+        return Change(what, Outcome.MADE)
+    if found["type"] != ProcessWorker.type:
+        return Change(what, Outcome.LEFT, f"its type is {found['type']}")
+    if found["base_job_template"] == template:
+        return Change(what, Outcome.LEFT)
+    # A worker that came first has made the pool with Prefect's own.
+    if found["base_job_template"] != ProcessWorker.get_default_base_job_template():
+        return Change(what, Outcome.LEFT, "its template is somebody's own")
+    to.send("PATCH", f"/work_pools/{quote(pool)}", {"base_job_template": template})
+    return Change(what, Outcome.CHANGED, "base_job_template")
+
+
+def _put_limit(to: Deploying, flow: str, items: Iterable[Mapping[str, Any]]) -> tuple[Change, str | None]:
+    """The limit that all deployments of a flow share, and its id (None where a dry run makes none)."""
+    (limit,) = {item["concurrency_limit"]["limit"] for item in items if _flow_name(item) == flow}
+    name = _limit_name(flow)
+    found = to.find(f"/v2/concurrency_limits/{name}")
+    if found is None:
+        made = to.send("POST", "/v2/concurrency_limits/", {"name": name, "limit": limit})
+        return Change(f"concurrency limit {name}", Outcome.MADE), made and made["id"]
+    if found["limit"] == limit:
+        return Change(f"concurrency limit {name}", Outcome.LEFT), found["id"]
+    to.send("PATCH", f"/v2/concurrency_limits/{name}", {"limit": limit})
+    return Change(f"concurrency limit {name}", Outcome.CHANGED, "limit"), found["id"]
+
+
+def _put_deployment(
+    to: Deploying,
+    item: Mapping[str, Any],
+    pull: list[Any],
+    pool: str,
+    limits: Mapping[str, str | None],
+) -> Change:
+    flow = _flow_name(item)
+    what, wanted, schedules = f"deployment {flow}/{item['name']}", _wanted(item, pull, pool), _schedules(item)
+    shared = {"global_concurrency_limit_id": limits[flow]} if flow in limits else {}
+    found = to.find(f"/deployments/name/{flow}/{item['name']}")
+    if found is None:
+        made = to.send("POST", "/flows/", {"name": flow})
+        content = {"name": item["name"], "flow_id": made and made["id"], "schedules": schedules}
+        to.send("POST", "/deployments/", {**wanted, **shared, **content})
+        return Change(what, Outcome.MADE)
+    differing = {name: value for name, value in wanted.items() if not _agree(found.get(name), value)}
+    if shared and (found["global_concurrency_limit"] or {}).get("name") != _limit_name(flow):
+        differing |= shared
+    if _essence(schedules) != _essence(found["schedules"]):
+        differing["schedules"] = _as_active_as(schedules, found["schedules"])
+    if not differing:
+        return Change(what, Outcome.LEFT)
+    if "work_queue_name" in differing or "work_pool_name" in differing:
+        # Prefect looks for a queue in the pool that is given with it.
+        differing |= {name: wanted[name] for name in ("work_pool_name", "work_queue_name")}
+    to.send("PATCH", f"/deployments/{found['id']}", differing)
+    return Change(what, Outcome.CHANGED, ", ".join(sorted(differing)))
+
+
+def _flow_name(item: Mapping[str, Any]) -> str:
+    return str(item["entrypoint"]).rpartition(".")[2]
+
+
+def _limit_name(flow: str) -> str:
+    return f"xtendflow-{flow}"
+
+
+def _wanted(item: Mapping[str, Any], pull: list[Any], pool: str) -> dict[str, Any]:
+    """What a deployment is on the server, as Prefect's API calls it."""
+    limit = item.get("concurrency_limit")
+    strategy = {"collision_strategy": limit["collision_strategy"]} if limit else None
+    return {
+        "version": item["version"],
+        "description": item["description"],
+        "tags": item["tags"],
+        "entrypoint": item["entrypoint"],
+        "pull_steps": pull,
+        "parameters": item.get("parameters", {}),
+        "parameter_openapi_schema": form(item["entrypoint"]),
+        "enforce_parameter_schema": True,
+        "concurrency_options": strategy,
+        "work_pool_name": pool,
+        "work_queue_name": item["work_pool"]["work_queue_name"],
+        "job_variables": item["work_pool"]["job_variables"],
+    }
+
+
+def _agree(found: Any, wanted: Any) -> bool:
+    """Whether two values mean the same; what the server adds to an object of ours is empty."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return {name: value for name, value in found.items() if name in wanted or value is not None} == wanted
+    return bool(found == wanted)
+
+
+def _schedules(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "slug": each["slug"],
+            "active": each.get("active", True),
+            "schedule": {"cron": each["cron"], "timezone": each["timezone"]},
+        }
+        for each in item.get("schedules", ())
+    ]
+
+
+def _essence(schedules: Iterable[Mapping[str, Any]]) -> set[tuple[Any, ...]]:
+    """What of schedules is ours to say; whether they are active is said on the server."""
+    return {
+        (each["slug"], each["schedule"].get("cron"), each["schedule"].get("timezone")) for each in schedules
+    }
+
+
+def _as_active_as(
+    wanted: Iterable[dict[str, Any]], found: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    active = {each["slug"]: each["active"] for each in found}
+    return [{**each, "active": active.get(each["slug"], each["active"])} for each in wanted]
+
+
+def _put_automation(to: Deploying, wanted: Any) -> Change:
+    what, content = f"automation {wanted.name}", wanted.model_dump(mode="json")
+    found = to.search("/automations/filter", {"automations": {"name": {"any_": [wanted.name]}}, "limit": 1})
+    if not found:
+        to.send("POST", "/automations/", content)
+        return Change(what, Outcome.MADE)
+    there = type(wanted).model_validate(found[0])
+    differing = [
+        name
+        for name in ("description", "tags", "trigger", "actions")
+        if getattr(there, name) != getattr(wanted, name)
+    ]
+    if not differing:
+        return Change(what, Outcome.LEFT)
+    to.send("PUT", f"/automations/{found[0]['id']}", {**content, "enabled": there.enabled})
+    return Change(what, Outcome.CHANGED, ", ".join(differing))
