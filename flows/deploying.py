@@ -25,7 +25,6 @@ from prefect.workers.process import ProcessWorker
 from flows.automations import notifications, watch
 from tasks.core.errors import BadInput, EnvironmentFault
 
-
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 
 

@@ -23,7 +23,7 @@ def demo_archive(
     """
     from tasks.archive.simulated.archive import make_archive, summary
     from tasks.archive.simulated.catalogue import CATALOGUE_NAME
-    from tasks.archive.simulated.recipe import FITTED, RECIPE
+    from tasks.archive.simulated.recipe import RECIPE
 
     settings = read_settings()
     if not as_json:
@@ -40,5 +40,5 @@ def demo_archive(
     catalogue = shlex.quote(str(place / CATALOGUE_NAME))
     sweep = f"xtendflow sweep --archive {shlex.quote(str(place))} --catalogue {catalogue}"
     typer.echo(f"  {sweep}")
-    typer.echo("To fit a spectrum with it (truth.json in there tells what should come out):")
-    typer.echo(f"  {sweep} --obsid {FITTED} --recipe {shlex.quote(str(place / RECIPE))}")
+    typer.echo("With fits of its spectra (truth.json in there tells what should come out):")
+    typer.echo(f"  {sweep} --recipe {shlex.quote(str(place / RECIPE))}")

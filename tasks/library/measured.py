@@ -25,6 +25,7 @@ def measured(manifest: Manifest) -> Measured:
     processing, regions = _facts(manifest, Step.PROCESSING), _facts(manifest, Step.REGIONS)
     extraction, good_time = _facts(manifest, Step.EXTRACTION), processing.get("good_time") or {}
     extent, flickering = regions.get("extent") or {}, extraction.get("flickering") or {}
+    detection = regions.get("detection") or {}
     source, background = _counts(manifest, Role.SOURCE), _counts(manifest, Role.BACKGROUND)
     return Measured(
         mode=_mode(manifest, processing),
@@ -42,6 +43,7 @@ def measured(manifest: Manifest) -> Measured:
         source_counts=source[0],
         net_counts=_net(source, background),
         source_radius_arcmin=(regions.get("source") or {}).get("radius_arcmin"),
+        neighbours=detection.get("neighbours"),
         background_brightness=_brightness(background, extraction.get("exposure")),
         extent=extent.get("ratio"),
         extent_error=extent.get("error"),

@@ -52,6 +52,7 @@ KNOWN_CAUTIONS: Final = {
     "good-time": KnownCaution("the good-time intervals are odd", FILES),
     "live-fraction": KnownCaution("the good time is not that of the read-out mode", POG),
     "low-energy": KnownCaution("the band reaches to energies that are not trusted", PERFORMANCE),
+    "neighbour": KnownCaution("light of other sources lies in the source region", POG),
     "no-bad-pixels": KnownCaution("there is no bad-pixel image", FILES),
     "no-effective-area": KnownCaution("there is no ARF, so no flux", STATISTICS),
     "no-exposure-map": KnownCaution("there is no exposure map", XTEND),

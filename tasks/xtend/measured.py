@@ -37,6 +37,8 @@ class Measured:
         Those less the background's, where there is a background.
     source_radius_arcmin : float
         Of the source circle.
+    neighbours : float
+        Counts of other sources in the source circle, over the target's.
     background_brightness : float
         ct/s/arcmin² of the background spectrum.
     extent, extent_error : float
@@ -60,6 +62,7 @@ class Measured:
     source_counts: int | None = None
     net_counts: float | None = None
     source_radius_arcmin: float | None = None
+    neighbours: float | None = None
     background_brightness: float | None = None
     extent: float | None = None
     extent_error: float | None = None

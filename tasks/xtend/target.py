@@ -47,6 +47,8 @@ class TargetView:
         radius where there is none; None where nothing is exposed.
     net_rate : float
         Net counts per second in the exposed part of the source circle.
+    neighbours : float
+        Counts that the wings of other sources put into the source circle, over the target's net counts.
     extent_ratio, extent_error : float or None
         Net counts of the annulus from 60″ to 120″ over those within 27″, divided by the same for a point
         source seen by the same pixels: 1 for a point source, 14 for a beta model with a core radius of 1.5′.
@@ -57,6 +59,7 @@ class TargetView:
     significance: float
     peak_offset_arcsec: float | None
     net_rate: float
+    neighbours: float
     extent_ratio: float | None
     extent_error: float | None
 
@@ -133,7 +136,8 @@ def view_target(field: Field, circle: Circle, sources: Sequence[Source], level: 
     reach = max(circle.radius, _ANNULUS[1])
     around = cutout(field, circle.x, circle.y, reach)
     distance = around.distance(circle.x, circle.y)
-    expected = (level + wings_on(without_target(sources, circle), around.x, around.y)) * around.share
+    wings = wings_on(without_target(sources, circle), around.x, around.y) * around.share
+    expected = level * around.share + wings
     light = brightness(distance) * around.share
 
     def within(low: float, high: float) -> _Sum:
@@ -147,6 +151,7 @@ def view_target(field: Field, circle: Circle, sources: Sequence[Source], level: 
         significance,
         _peak_offset(around, circle, sources),
         whole.net / field.seconds if field.seconds > 0 else 0.0,
+        float(wings[distance <= circle.radius].sum()) / max(whole.net, 1.0),
         ratio,
         error,
     )

@@ -32,6 +32,8 @@ WANDER_ARCSEC: Final = 10.0
 """The PSF's core; in flight the attitude keeps within some arcsec."""
 FEW_COUNTS: Final = 100
 """Net counts below which a spectrum fixes little more than a flux."""
+NEIGHBOURS: Final = 0.01
+"""Share of the target's counts that may come from other sources without a word."""
 SMALL_RADIUS_ARCMIN: Final = 1.0
 """Half of the flux lies within 0.7′, and the rest depends on how well the wings are known."""
 ORBIT_S: Final = 5760.0
@@ -180,6 +182,17 @@ def small_region(found: Measured) -> Caution | None:
     )
 
 
+def neighbour(found: Measured) -> Caution | None:
+    """Other sources whose wings reach into the source circle."""
+    if found.neighbours is None or found.neighbours < NEIGHBOURS:
+        return None
+    return caution(
+        "neighbour",
+        f"The wings of other sources put {_percent(found.neighbours)} of the target's counts into the source "
+        "circle, and no background takes them away: take a smaller circle, or a region of your own.",
+    )
+
+
 def too_few_counts(found: Measured) -> Caution | None:
     """A source spectrum with few counts."""
     if found.net_counts is None or found.net_counts >= FEW_COUNTS:
@@ -226,6 +239,7 @@ TRAPS: Final[dict[str, Callable[[Measured], Caution | None]]] = {
     "time-gaps": time_gaps,
     "flickering-pixels": flickering_pixels,
     "small-region": small_region,
+    "neighbour": neighbour,
     "too-few-counts": too_few_counts,
 }
 """Id of a caution → how it is decided."""

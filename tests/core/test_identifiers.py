@@ -135,3 +135,44 @@ def test_bands_survive_text_and_json(low, high):
     band = Band(low=low, high=high)
     assert Band.parse(str(band)) == band
     assert Band.model_validate_json(band.model_dump_json()) == band
+
+
+class Form(BaseModel):
+    band: Band
+    obsid: ObsID
+
+
+def test_forms_ask_for_text_and_show_how():
+    for mode in ("validation", "serialization"):
+        schema = TypeAdapter(Band).json_schema(mode=mode)
+        assert (schema["type"], schema["examples"]) == ("string", ["0.6-10"])
+    obsid = Form.model_json_schema()["properties"]["obsid"]
+    assert (obsid["type"], obsid["examples"]) == ("string", ["000128000"])
+    assert "nine digits" in obsid["description"]
+
+
+@settings(deadline=None)
+@given(st.decimals(0, 20, places=3), st.decimals(1, 1000, places=9))
+def test_what_a_form_takes_is_a_band_and_what_a_band_says_a_form_takes(low, width):
+    pattern = TypeAdapter(Band).json_schema()["pattern"]
+    band = Band(low=low, high=low + width)
+    assert re.search(pattern, str(band))
+    assert band.model_dump(mode="json") == str(band)
+    assert band.model_dump() == {"low": band.low, "high": band.high}
+    assert Band.model_validate({"low": low, "high": low + width}) == band
+
+
+@pytest.mark.parametrize("text", ["", "2", "a-b", "-1-2", "1-2-3", "1,2-3", "1e3-2e3", "."])
+def test_what_a_form_refuses(text):
+    assert not re.search(TypeAdapter(Band).json_schema()["pattern"], text)
+
+
+@pytest.mark.parametrize("text", ["0.6-10", " .5 - 2. ", "00.5-10"])
+def test_what_a_form_takes_is_understood(text):
+    assert re.search(TypeAdapter(Band).json_schema()["pattern"], text)
+    assert Band.parse(text)
+
+
+def test_small_and_large_energies_are_never_written_with_an_exponent():
+    band = Band(low=Decimal("1e-7"), high=Decimal("1e17"))
+    assert Band.parse(str(band)) == band

@@ -22,8 +22,8 @@ FACTS = {
     Step.EXPOSURE: {"exposure": 1000.0, "wander_arcsec": 4.5},
     Step.REGIONS: {
         "source": {"radius_arcmin": 2.0},
-        "detection": {"detected": True},
         "extent": {"ratio": 1.1, "error": 0.2},
+        "detection": {"detected": True, "neighbours": 0.005},
     },
     Step.EXTRACTION: {
         "exposure": 1000.0,
@@ -85,6 +85,7 @@ def test_everything_is_found(manifest):
         net_counts=pytest.approx(470),
         source_radius_arcmin=2.0,
         background_brightness=pytest.approx(0.09 / area_arcmin2, rel=1e-4),
+        neighbours=0.005,
         extent=1.1,
         extent_error=0.2,
         extended_category=False,
@@ -113,6 +114,7 @@ def test_an_older_manifest_without_these_figures_is_judged_by_what_it_has(manife
     [
         ({"products": (Role.SOURCE,)}, {"net_counts": 500.0, "background_brightness": None}),
         ({"products": (Role.BACKGROUND,)}, {"source_counts": None, "net_counts": None}),
+        ({"regions": {"detection": None}}, {"neighbours": None}),
         ({"regions": {"source": None, "extent": None}}, {"source_radius_arcmin": None, "extent": None}),
         ({"regions": {"extent": {"ratio": None, "error": None}}}, {"extent": None, "extent_error": None}),
         ({"extraction": {"backscal": {}}}, {"net_counts": 500.0, "background_brightness": None}),

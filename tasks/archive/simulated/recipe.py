@@ -1,4 +1,4 @@
-"""A recipe that fits the target of the archive's first observation with the responses that ship with it."""
+"""A recipe that fits the targets of the archive with the responses that ship with it."""
 
 import json
 from pathlib import Path
@@ -10,11 +10,11 @@ from tasks.core.identifiers import ObsID
 RECIPE: Final = "demo.toml"
 FITTED: Final[ObsID] = PROGRAMME[0].obsid
 _TEXT: Final = """\
-# Fits the target of {obsid}, an absorbed power law; truth.json tells what should come out.
-# The ARF is the one of 2 arcmin around this target; the RMF comes with the observation.
+# Fits an absorbed power law, which is what the target of OBSID is; truth.json tells what should come out.
+# The ARFs are those of 2 arcmin around each target; RMFs come with the observations.
 
 [responses]
-arf = {arf}
+ARF =
 
 [fit]
 model = "phabs*powerlaw"
@@ -23,6 +23,6 @@ model = "phabs*powerlaw"
 
 def recipe_of(archive: Path) -> str:
     """The recipe as TOML, for an archive that lies in this folder."""
-    (name,) = PROGRAMME[0].classes
-    arf = archive / f"responses/xa{FITTED}xtd_{name}_src.arf.gz"
-    return _TEXT.format(obsid=FITTED, arf=json.dumps(str(arf), ensure_ascii=False))
+    arf = str(archive / "responses/xa{obsid}xtd_{dataclass}_src.arf.gz")
+    written = json.dumps(arf, ensure_ascii=False)
+    return _TEXT.replace("OBSID", FITTED).replace("ARF =", f"arf = {written}")

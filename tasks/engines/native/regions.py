@@ -76,7 +76,8 @@ def choose(
     Report
         Facts: `target_offset_arcmin`, `exposed_area` (the file that told it), `source` and `background`
         (dict, or None where there is none), `detection` (`detected`, `significance`,
-        `peak_offset_arcsec`, `net_rate` in counts per second in the source circle, 0.6–10 keV),
+        `peak_offset_arcsec`, `net_rate` in counts per second in the source circle, 0.6–10 keV,
+        `neighbours`; see `TargetView`),
         `extent` (`ratio`, `error`; see `TargetView`) and `field_sources`.
 
     Raises
@@ -166,6 +167,7 @@ def _facts(field: Field, apertures: Apertures, *, in_seconds: bool) -> dict[str,
             "significance": view.significance,
             "peak_offset_arcsec": view.peak_offset_arcsec,
             "net_rate": view.net_rate,
+            "neighbours": view.neighbours,
         }
         if view
         else None,

@@ -48,7 +48,7 @@ def find_rmf(dataset: Dataset) -> Given | None:
     """
     asked, inputs = dataset.recipe.responses.rmf, dataset.inputs
     if asked is not None:
-        return _of_recipe(asked, "rmf")
+        return _of_recipe(dataset, asked, "rmf")
     if inputs.rmf is None or dataset.engine_of(Step.RESPONSES).name == "heasoft":
         return None
     return Given(inputs.rmf, inputs.sha256(inputs.rmf), "archive")
@@ -63,7 +63,7 @@ def find_arf(dataset: Dataset) -> Given | None:
         When it cannot be read.
     """
     asked = dataset.recipe.responses.arf
-    return _of_recipe(asked, "arf") if asked is not None else None
+    return _of_recipe(dataset, asked, "arf") if asked is not None else None
 
 
 def want_rmf(make: Maker, found: Given) -> Wanted:
@@ -92,8 +92,9 @@ def want_arf(make: Maker, found: Given, spectrum: Product, rmf: Wanted) -> Wante
     )
 
 
-def _of_recipe(path: str, field: str) -> Given:
-    absolute = Path(path).absolute()
+def _of_recipe(dataset: Dataset, path: str, field: str) -> Given:
+    own = path.replace("{obsid}", dataset.obsid).replace("{dataclass}", dataset.dataclass)
+    absolute = Path(own).absolute()
     try:
         return Given(str(absolute), file_sha256(absolute), "given")
     except OSError as exc:

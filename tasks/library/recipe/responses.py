@@ -12,11 +12,15 @@ class Responses(Part):
 
     rmf: Annotated[
         str | None,
-        Field(min_length=1, description="Path of an RMF that is used as it is, where the worker runs."),
+        Field(
+            min_length=1,
+            description="Path of an RMF that is used as it is, where the worker runs; {obsid} and "
+            "{dataclass} in it stand for those of each dataset.",
+        ),
     ] = None
     arf: Annotated[
         str | None,
-        Field(min_length=1, description="Path of an ARF that is used as it is, where the worker runs."),
+        Field(min_length=1, description="Path of an ARF that is used as it is, written in the same way."),
     ] = None
     source_type: Annotated[
         Literal["POINT", "FLATCIRCLE", "BETAMODEL", "IMAGE"],

@@ -109,6 +109,8 @@ def test_the_facts_are_those_of_the_native_engine(made, events):
         if isinstance(value, dict)
         else value
         for key, value in made.facts.items()
+        # It takes a look at every event, which extractor does not leave to anybody.
+        if key != "flickering"
     }
     assert told.facts == renamed
     assert not told.not_made

@@ -25,7 +25,7 @@ def tools():
     [
         (Step.EXTRACTION, extractor.plan, {"extractor", "ahbackscal"}),
         (Step.DERIVED, derived.plan, {"lcmath", "ftgrouppha"}),
-        (Step.RESPONSES, responses.plan, {"xtdrmf", "xaarfgen"}),
+        (Step.RESPONSES, responses.plan, {"xtdrmf", "xaarfgen", "ftgrouppha"}),
     ],
 )
 def test_all_that_is_asked_is_told_and_known(planned, tools, step, planner, names):

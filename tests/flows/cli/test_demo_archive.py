@@ -37,9 +37,9 @@ def test_it_says_what_it_made_where_and_how_to_sweep_it(run, tmp_path):
     assert f"xtendflow sweep --archive {tmp_path / 'demo'}" in result.stdout
     assert "900011010" not in result.stdout
     assert (tmp_path / "demo/SIMULATED.json").exists()
-    assert f"--obsid 900001010 --recipe {tmp_path / 'demo/demo.toml'}" in result.stdout
+    assert f"--recipe {tmp_path / 'demo/demo.toml'}" in result.stdout
     recipe = read_recipe(tmp_path / "demo/demo.toml")
-    assert recipe.responses.arf == str(tmp_path / "demo/responses/xa900001010xtd_30000010_src.arf.gz")
+    assert recipe.responses.arf == str(tmp_path / "demo/responses/xa{obsid}xtd_{dataclass}_src.arf.gz")
     assert recipe.fit.model == "phabs*powerlaw"
     assert json.loads((tmp_path / "demo/truth.json").read_text()) == {}
 

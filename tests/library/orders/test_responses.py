@@ -116,6 +116,15 @@ def test_given_responses_take_the_place_of_others(responses, tmp_path, engine):
     assert second[Kind.ARF].fingerprint != first[Kind.ARF].fingerprint
 
 
+def test_each_dataset_has_its_own_file(responses, dataset, tmp_path):
+    own = dataset()
+    (tmp_path / f"{own.obsid}-{own.dataclass}.arf").write_bytes(b"its own")
+    named = {"rmf": __file__, "arf": str(tmp_path / "{obsid}-{dataclass}.arf")}
+    assert by_kind(responses("native", recipe={"responses": named}))[Kind.ARF].spec.entry == {
+        "origin": "given"
+    }
+
+
 @pytest.mark.parametrize("field", ["rmf", "arf"])
 @pytest.mark.parametrize(("path", "why"), [("none.file", "No such file"), (".", "Is a directory")])
 def test_a_given_response_that_cannot_be_read(responses, tmp_path, field, path, why):
