@@ -10,7 +10,7 @@ DEMO := $(DATA)/archive
 READERS := .venv-readers
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
-.PHONY: help sweep test test-system bench chaos lint compare sherpa readers lock clean
+.PHONY: help sweep test test-system bench coverage chaos lint compare sherpa readers lock clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ test-system: $(READY)  ## Whole commands, servers, a browser, kills
 
 bench: $(READY)  ## Measure speed and memory against what is promised (ONLY=pattern for a part)
 	@$(BIN)/python tests/bench/run.py $(if $(ONLY),'$(ONLY)')
+
+coverage: sherpa  ## Count how often the chain finds what was simulated (SEEDS=100)
+	@$(BIN)/python tests/coverage/run.py --jobs $(WORKERS) $(if $(SEEDS),--seeds $(SEEDS))
 
 chaos: $(READY)  ## Kill, starve and lie to sweeps for half an hour, and look for what is lost (MINUTES=, SEED=)
 	@$(BIN)/python tests/chaos/run.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))

@@ -4,26 +4,23 @@
 people decide on the server stays as they left it: whether something is paused, and a work pool's template.
 """
 
-import contextlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import yaml
-from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
+from flows.api import Api, connected
 from flows.automations import notifications, watch
-from tasks.core.errors import BadInput, EnvironmentFault
+from tasks.core.errors import BadInput
 
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -55,43 +52,6 @@ class Change:
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class Deploying:
-    """A server on which things are put, or only looked at.
-
-    Parameters
-    ----------
-    client : SyncPrefectClient
-        Of the server.
-    dry_run : bool
-        Change nothing.
-    """
-
-    client: SyncPrefectClient
-    dry_run: bool
-
-    def find(self, path: str) -> Any:
-        """What the server has at an address of its API; None when it has nothing."""
-        try:
-            return self._ask("GET", path)
-        except PrefectHTTPStatusError as exc:
-            if exc.response.status_code == httpx.codes.NOT_FOUND:
-                return None
-            raise
-
-    def send(self, method: str, path: str, content: Any) -> Any:
-        """Change something on the server, unless this is a dry run."""
-        return None if self.dry_run else self._ask(method, path, json=content)
-
-    def search(self, path: str, content: Any) -> Any:
-        """What a filter of the API finds."""
-        return self._ask("POST", path, json=content)
-
-    def _ask(self, method: Any, path: Any, **more: Any) -> Any:
-        response = self.client.request(method, path, **more)
-        return response.json() if response.content else None
-
-
 def deploy(pool: str, notify: str | None = None, *, dry_run: bool = False) -> tuple[Change, ...]:
     """Put work pool, deployments and automations on the server of `PREFECT_API_URL`.
 
@@ -112,8 +72,7 @@ def deploy(pool: str, notify: str | None = None, *, dry_run: bool = False) -> tu
         When the server does not answer or refuses.
     """
     spec = specification()
-    with _server() as client:
-        to = Deploying(client, dry_run)
+    with connected(dry_run=dry_run) as to:
         block = None if notify is None else _block(to, notify)
         changes = [_put_pool(to, pool)]
         limits = {}
@@ -150,26 +109,7 @@ def _text(name: str) -> str:
     return files("deployments").joinpath(name).read_text(encoding="utf-8")
 
 
-@contextlib.contextmanager
-def _server() -> Iterator[SyncPrefectClient]:
-    try:
-        with get_client(sync_client=True) as client:
-            yield client
-    except PrefectHTTPStatusError as exc:
-        raise EnvironmentFault(f"the Prefect server refuses: {_why(exc.response)}") from exc
-    except (httpx.HTTPError, RuntimeError) as exc:
-        # A RuntimeError is what Prefect makes of a server that it cannot talk to.
-        raise EnvironmentFault(f"the Prefect server does not answer as it should: {exc!r}") from exc
-
-
-def _why(response: httpx.Response) -> str:
-    with contextlib.suppress(ValueError, AttributeError):
-        said = response.json()
-        return " ".join(str(said.get("detail") or said.get("exception_detail") or said).split())
-    return f"status {response.status_code}"
-
-
-def _block(to: Deploying, name: str) -> str:
+def _block(to: Api, name: str) -> str:
     """The id of a notification block."""
     kind, slash, own = name.partition("/")
     found = (
@@ -184,7 +124,7 @@ def _block(to: Deploying, name: str) -> str:
     return str(found["id"])
 
 
-def _put_pool(to: Deploying, pool: str) -> Change:
+def _put_pool(to: Api, pool: str) -> Change:
     what, template = f"work pool {pool}", pool_template()
     found = to.find(f"/work_pools/{quote(pool)}")
     if found is None:
@@ -203,7 +143,7 @@ def _put_pool(to: Deploying, pool: str) -> Change:
     return Change(what, Outcome.CHANGED, "base_job_template")
 
 
-def _put_limit(to: Deploying, flow: str, items: Iterable[Mapping[str, Any]]) -> tuple[Change, str | None]:
+def _put_limit(to: Api, flow: str, items: Iterable[Mapping[str, Any]]) -> tuple[Change, str | None]:
     """The limit that all deployments of a flow share, and its id (None where a dry run makes none)."""
     (limit,) = {item["concurrency_limit"]["limit"] for item in items if _flow_name(item) == flow}
     name = _limit_name(flow)
@@ -218,7 +158,7 @@ def _put_limit(to: Deploying, flow: str, items: Iterable[Mapping[str, Any]]) -> 
 
 
 def _put_deployment(
-    to: Deploying,
+    to: Api,
     item: Mapping[str, Any],
     pull: list[Any],
     pool: str,
@@ -307,7 +247,7 @@ def _as_active_as(
     return [{**each, "active": active.get(each["slug"], each["active"])} for each in wanted]
 
 
-def _put_automation(to: Deploying, wanted: Any) -> Change:
+def _put_automation(to: Api, wanted: Any) -> Change:
     what, content = f"automation {wanted.name}", wanted.model_dump(mode="json")
     found = to.search("/automations/filter", {"automations": {"name": {"any_": [wanted.name]}}, "limit": 1})
     if not found:

@@ -42,6 +42,8 @@ class Progress:
         Products of this step that are as ordered, and there.
     stale : tuple of Wanted
         Those that are still to be made.
+    engine : str
+        That does the step.
     """
 
     step: Step
@@ -49,12 +51,16 @@ class Progress:
     manifest: Manifest | None
     kept: tuple[Product, ...]
     stale: tuple[Wanted, ...]
+    engine: str
 
     @property
     def complete(self) -> bool:
         """Whether there is nothing to do, not even to the record."""
         record = self.record
-        return not self.stale and record is not None and record.fingerprint == self.order.fingerprint
+        if self.stale or record is None:
+            return False
+        # An order for nothing is the same for every engine.
+        return (record.fingerprint, record.engine) == (self.order.fingerprint, self.engine)
 
     @property
     def record(self) -> StepRecord | None:
@@ -65,9 +71,9 @@ class Progress:
 def progress(step: Step, dataset: Dataset, site: Site) -> Progress:
     """Compare what a step has to make with what is published."""
     manifest = read_manifest(site.store, dataset.obsid, dataset.dataclass)
-    ordered = order(step, dataset, manifest)
+    ordered, name = order(step, dataset, manifest), dataset.engine_of(step).name
     if manifest is None:
-        return Progress(step, ordered, None, (), ordered.wanted)
+        return Progress(step, ordered, None, (), ordered.wanted, name)
     gone = {product.name for product in missing(site.store, manifest)}
     wanted = {(item.spec.name, item.fingerprint) for item in ordered.wanted}
     kept = tuple(
@@ -78,7 +84,7 @@ def progress(step: Step, dataset: Dataset, site: Site) -> Progress:
     settled: set[tuple[str | None, str | None]] = {(item.name, item.fingerprint) for item in kept}
     settled |= {(item.name, item.fingerprint) for item in manifest.not_made if item.step == step}
     stale = tuple(item for item in ordered.wanted if (item.spec.name, item.fingerprint) not in settled)
-    return Progress(step, ordered, manifest, kept, stale)
+    return Progress(step, ordered, manifest, kept, stale, name)
 
 
 async def make(step: Step, dataset: Dataset, site: Site, confirm: Callable[[], None]) -> Manifest:

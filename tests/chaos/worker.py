@@ -1,6 +1,5 @@
 """A Prefect worker that runs single observations, beside a sweep or instead of it."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ class Worker:
 
     def __init__(self, place: Place, prefect: PrefectServer) -> None:
         self._place = place.having(
-            PREFECT_HOME=str(place.folder / "prefect"), PWD=os.fspath(ROOT), PREFECT_WORKER_QUERY_SECONDS="2"
+            PREFECT_HOME=str(place.folder / "prefect"), PREFECT_WORKER_QUERY_SECONDS="2"
         )
         self._prefect = prefect
         self._runs: list[str] = []

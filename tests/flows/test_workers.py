@@ -44,7 +44,7 @@ def api(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PREFECT_API_URL", raising=False)
         with prefect_server(Settings(data=home)) as server:
-            environment = {**server.environment(home / "deploying"), "PWD": str(ROOT)}
+            environment = server.environment(home / "deploying")
             file, names = "deployments/prefect.yaml", ("on-demand", "one", "one-heasoft")
             for words in (
                 ("work-pool", "create", "--type", "process", "xtendflow"),

@@ -103,7 +103,13 @@ class Prefect:
         )
 
     def ask(self, method, path, content=None):
-        return httpx.request(method, f"{self.api}{path}", json=content, trust_env=False, timeout=30)
+        """An answer; a server whose database is busy is asked again, as Prefect's own client does."""
+        for _ in range(5):
+            answer = httpx.request(method, f"{self.api}{path}", json=content, trust_env=False, timeout=60)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(2)
+        return answer
 
     def find(self, path):
         return self.ask("GET", path).raise_for_status().json()
