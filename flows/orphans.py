@@ -31,6 +31,8 @@ _UNFINISHED = FlowRunFilterState(
     type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
 )
 _PROCESS = "process:"
+_INSIDE = ("observation", "discovery", "download", "processing", "products")
+"""Flows that run inside others."""
 
 
 def process_tag(holder: str) -> str:
@@ -54,7 +56,8 @@ async def end_orphans(site: Site) -> None:
     async with get_client() as client:
         for run_id, holder in orphans.holders.items():
             crashed += await crash(client, UUID(run_id), _gone(holder))
-        for run, why in (*await _of_dead_processes(client), *await _of_dead_workers(client, site)):
+        left = [*await _of_dead_processes(client), *await _of_dead_workers(client, site)]
+        for run, why in (*left, *await _of_nobody(client, site)):
             crashed += await crash(client, run.id, why)
     # Last, as the next sweep finds by them what this one has not come to.
     await asyncio.to_thread(end_records, site, orphans)
@@ -84,6 +87,26 @@ async def _of_dead_workers(client: PrefectClient, site: Site) -> list[tuple[Flow
         for run in taken
         if (moment := _last_heard(run, latest.get(str(run.id))))
         and datetime.now(UTC) - moment > begins_within(site)
+    ]
+
+
+async def _of_nobody(client: PrefectClient, site: Site) -> list[tuple[FlowRun, str]]:
+    """Runs inside others that were made long ago and not begun.
+
+    The server made them and died before it could answer; whoever asked for them has got others since.
+    """
+    made = await _unfinished(
+        client,
+        FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(is_null_=True)),
+        FlowFilter(name=FlowFilterName(any_=[*_INSIDE])),
+    )
+    return [
+        (run, "nobody has begun it")
+        for run in made
+        if run.state
+        and run.state.type == StateType.PENDING
+        and run.parent_task_run_id
+        and datetime.now(UTC) - run.state.timestamp > begins_within(site)
     ]
 
 

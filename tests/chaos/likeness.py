@@ -11,6 +11,8 @@ from checker import read_manifests
 _MADE = {"DATE", "CHECKSUM", "DATASUM", "HISTORY", "COMMENT", ""}
 """Cards that tell when and how a file was made; the data themselves are compared."""
 
+_FITS = (".fits", ".evt", "img", ".rmf", ".arf")
+
 
 def differences(store: Path, reference: Path, datasets: set[str] | None = None) -> Iterator[str]:
     """Products that another store has otherwise; both must have been made with one recipe."""
@@ -34,7 +36,7 @@ def _products(store: Path) -> dict[tuple[str, str], Path]:
 
 def _difference(one: Path, other: Path) -> str:
     """What differs between two files; empty when nothing does."""
-    if ".fits" not in one.name and ".evt" not in one.name and "img" not in one.name:
+    if not any(part in one.name for part in _FITS):
         return "" if one.read_bytes() == other.read_bytes() else "its bytes differ"
     with fits.open(one) as left, fits.open(other) as right:
         if len(left) != len(right):

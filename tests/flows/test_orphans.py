@@ -98,6 +98,9 @@ async def main():
         site.ledger.record_sweep(
             SweepRow("told", datetime.now(UTC), None, "standard", {}, gone, str(told.id))
         )
+        link = await client.create_task_run(calling, bystander.id, dynamic_key="0", state=Running())
+        nobodys = await client.create_flow_run(one, state=Pending(), parent_task_run_id=link.id)
+        begun = await client.create_flow_run(one, state=Running(), parent_task_run_id=link.id)
         early, alive = [
             await client.create_flow_run(other, state=Running(), tags=[process_tag(holder)])
             for holder in (gone, site.holder)
@@ -108,7 +111,7 @@ async def main():
         runs = {
             "early": [early], "alive": [alive], "taken": [taken], "parent": [parent],
             "bystander": [bystander], "ended": [ended], "many": many, "far": [far],
-            "silent": [silent],
+            "silent": [silent], "nobodys": [nobodys], "begun": [begun],
         }
         print(json.dumps({
             name: sorted({(await client.read_flow_run(run.id)).state_name for run in each})
@@ -136,4 +139,6 @@ def test_only_what_went_on_in_the_process_crashed(place, patience, taken):
         "far": ["Running"],
         "taken": [taken],
         "silent": ["Crashed"],
+        "nobodys": [taken],
+        "begun": ["Running"],
     }
