@@ -109,15 +109,13 @@ class DirectoryStore:
 
     def check(self) -> None:
         """Make sure that the store can be written, and clear away what killed writers left a day ago."""
-        new = [folder for folder in (self.root, *self.root.parents) if not folder.exists()]
         with self._faults("written"):
-            self.root.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.root, prefix=".check-") as probe:
+            # Folders are made when something is kept: to make and remove them here would trip others up.
+            place = next(folder for folder in (self.root, *self.root.parents) if folder.exists())
+            with tempfile.NamedTemporaryFile(dir=place, prefix=".check-") as probe:
                 probe.write(b"is there room?")
                 probe.flush()
                 os.fsync(probe.fileno())
-            for folder in new:
-                folder.rmdir()
             for left in self.root.glob(f"{_PARTIAL}/*"):
                 with suppress(FileNotFoundError):
                     if left.stat().st_mtime < time.time() - _STALE_SECONDS:

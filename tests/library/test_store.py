@@ -242,6 +242,14 @@ class TestDirectory:
         DirectoryStore(tmp_path / "a/b/store").check()
         assert list(tmp_path.iterdir()) == []
 
+    def test_checks_at_once_do_not_trip_each_other_up(self, tmp_path):
+        """As when two sweeps begin over a store that is not there yet."""
+        store = DirectoryStore(tmp_path / "a/b/store")
+        with ThreadPoolExecutor(8) as together:
+            for checked in [together.submit(store.check) for _ in range(200)]:
+                checked.result()
+        assert list(tmp_path.iterdir()) == []
+
     def test_check_clears_what_was_left_long_ago(self, directory_store):
         directory_store.replace("x", b"1")
         partial = directory_store.root / ".partial"
