@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,14 @@ import pytest
 
 # The newest Debian or Ubuntu cluster tools, when there are any.
 POSTGRESQL = max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heard() -> Iterator[None]:
+    """Commands that tests start hear of a terminal that closes, even where `nohup` started the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="session")
