@@ -28,7 +28,7 @@ class Worker:
         """Tell the server of the pool and of the flow for one observation."""
         for words in (
             ("work-pool", "create", "--type", "process", "--overwrite", POOL),
-            ("deploy", "--no-prompt", "--prefect-file", "deployments/prefect.yaml", "--name", _DEPLOYMENT),
+            ("deploy", "--no-prompt", "--prefect-file", "deployments/prefect.yaml", "--name", "one"),
         ):
             command = self._place.start(sys.executable, "-P", "-m", "prefect", *words, cwd=ROOT)
             if command.status():
