@@ -1,6 +1,7 @@
 """`xtendflow show`: everything known of one observation."""
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from tasks.core.identifiers import ObsID
 from tasks.core.settings import Settings
 
 if TYPE_CHECKING:
+    from tasks.archive.layout import ArchiveFile
     from tasks.library.ledger import Ledger
     from tasks.library.store import Store
 
@@ -39,19 +41,15 @@ def show(
 
 def list_files(settings: Settings, obsid: ObsID) -> list[dict[str, Any]]:
     """The archive's files of an observation: name, size, whether needed, whether here and verified."""
-    from tasks.archive.layout import datasets, needed
     from tasks.archive.local import known_sha256
     from tasks.archive.objects import open_archive
-    from tasks.core.errors import BadInput, Skipped
+    from tasks.core.errors import BadInput
 
     with open_archive(settings.archive_url) as source:
         listed = source.list(obsid)
     if not listed:
         raise BadInput(f"{settings.archive} holds no files of {obsid}")
-    try:
-        wanted = {file.name for file in needed(datasets(obsid, listed))}
-    except Skipped:
-        wanted = set()
+    wanted = _needed(settings, obsid, listed)
     folder = settings.downloads / obsid
     return [
         {
@@ -62,6 +60,26 @@ def list_files(settings: Settings, obsid: ObsID) -> list[dict[str, Any]]:
         }
         for file in listed
     ]
+
+
+def _needed(settings: Settings, obsid: ObsID, listed: Sequence["ArchiveFile"]) -> set[str]:
+    """The names of the files that a sweep into this store would download."""
+    from flows.planning import settle
+    from tasks.archive.layout import datasets, needed
+    from tasks.core.errors import Skipped
+    from tasks.engines.choice import choose
+    from tasks.library.ownership import recipe_of
+    from tasks.library.recipe import Recipe
+    from tasks.library.site import open_site
+    from tasks.library.store import open_store
+
+    recipe = recipe_of(open_store(settings.store_url)) or Recipe()
+    chosen = settle(open_site(settings), recipe) if has_ledger(settings) else choose(recipe)
+    try:
+        found = datasets(obsid, listed, pipeline=chosen.reprocesses, rmf=chosen.takes_rmf)
+    except Skipped:
+        return set()
+    return {file.name for file in needed(found)}
 
 
 def describe(settings: Settings, obsid: ObsID) -> dict[str, Any]:

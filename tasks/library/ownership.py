@@ -34,6 +34,23 @@ def claim_recipe(store: Store, recipe: Recipe) -> None:
     store.replace(_KEY, content)
 
 
+def recipe_of(store: Store) -> Recipe | None:
+    """The recipe that a store was last made with; None for a store that no sweep has written to.
+
+    Raises
+    ------
+    BadInput
+        When it cannot be read.
+    """
+    content = store.read(_KEY)
+    if content is None:
+        return None
+    try:
+        return Recipe.model_validate_json(content)
+    except ValueError as exc:
+        raise BadInput(f"{store.url(_KEY)} is no recipe that this version can read: {exc}") from exc
+
+
 def require_owned(store: Store) -> None:
     """Make sure that this is a store, before an empty place is taken for one.
 

@@ -181,12 +181,13 @@ class Place:
         }
 
     def calls(self) -> dict[str, int]:
-        """How often each function was called, by `obsid/dataclass function`, as the logs tell."""
+        """How often each function was called, by `obsid/dataclass module.function`, as the logs tell."""
         counts: dict[str, int] = {}
         for log in self.folder.glob("logs/*/*.log"):
             for line in log.read_text().splitlines():
                 if line.startswith('# {"function":"'):
-                    key = f"{log.parent.name}/{log.stem} {line.split(chr(34))[3].rpartition(':')[2]}"
+                    module, _, function = line.split(chr(34))[3].rpartition(":")
+                    key = f"{log.parent.name}/{log.stem} {module.rpartition('.')[2]}.{function}"
                     counts[key] = counts.get(key, 0) + 1
         return counts
 

@@ -102,7 +102,12 @@ def test_steps_with_engines_of_their_own(heasoft):
     kept = [item["step"] for item in after["products"] if item["path"] in made]
     assert set(kept) >= {"processing", "exposure", "regions"}
     assert "extraction" not in kept
-    assert not heasoft.called_since(calls) & {"reprocess", "take", "choose", "adopt"}
+    assert not heasoft.called_since(calls) & {
+        "pipeline.reprocess",
+        "pipeline.take",
+        "regions.choose",
+        "adoption.adopt",
+    }
     assert (
         heasoft.sweep(FAINT, more=("--engine", "heasoft", "--step-engine", "extraction=native")).begun == {}
     )
@@ -119,8 +124,8 @@ def test_another_caldb_makes_it_stale_and_a_pin_keeps_it(heasoft):
     swept = heasoft.sweep(FAINT, more=words)
     assert swept.status == 0, swept.err
     assert swept.begun == {FAINT: "changed: version of caldb"}
-    assert heasoft.called_since(calls) >= {"run", "finish"}
-    assert not heasoft.called_since(calls) & {"extract", "derive", "adopt"}
+    assert heasoft.called_since(calls) >= {"tool.run", "finishing.finish"}
+    assert not heasoft.called_since(calls) & {"extraction.extract", "derived.derive", "adoption.adopt"}
     (after,) = heasoft.manifests().values()
     assert {item["step"] for item in after["products"] if item not in before["products"]} == {"responses"}
     # The old one is asked for, and gone.

@@ -110,7 +110,7 @@ def test_an_archive_with_faults(place, prefect):
     assert asked.begun == dict.fromkeys(FAILING, "asked for")
     assert set(prefect.observations(asked)) == FAILING
     assert place.published() == published
-    assert place.called_since(calls) == {"fetch_observation"}
+    assert place.called_since(calls) == {"download.fetch_observation"}
 
     # What people ask afterwards.
     status = json.loads(place.run("status", "--json").stdout)
@@ -120,7 +120,7 @@ def test_an_archive_with_faults(place, prefect):
     assert [item["standing"]["kind"] for item in shown["attempts"]] == ["permanent"] * 2
     files = json.loads(place.run("show", FULL, "--files", "--json").stdout)
     assert [file["needed"] for file in files] == [file["here"] for file in files]
-    assert sum(file["needed"] for file in files) == 3
+    assert sum(file["needed"] for file in files) == 4
 
 
 def test_what_is_done_stays_done(lonely, recorded, wait):
@@ -163,7 +163,11 @@ def test_what_is_done_stays_done(lonely, recorded, wait):
         after = lonely.published()
         assert {path for path, number in lonely.inodes().items() if number != numbers[path]} == {gone}
         assert after == {**published, gone: after[gone]}
-        assert lonely.called_since(before) == {"fetch_observation", "extract", "make_page"}
+        assert lonely.called_since(before) == {
+            "download.fetch_observation",
+            "extraction.extract",
+            "dataset.make_page",
+        }
 
         def states() -> dict[str, str]:
             return {
@@ -183,7 +187,7 @@ def test_what_is_done_stays_done(lonely, recorded, wait):
         adopted = lonely.sweep(FULL)
         assert (adopted.status, adopted.begun) == (0, {FULL: "new"})
         assert lonely.published() == after
-        assert lonely.called_since(before) == {"fetch_observation", "make_page"}
+        assert lonely.called_since(before) == {"download.fetch_observation", "dataset.make_page"}
         assert lonely.sweep(FULL).begun == {}
 
     # A store belongs to one recipe's name.
@@ -236,7 +240,10 @@ def test_a_file_replaced_in_the_archive_is_noticed(place):
     noticed = place.sweep(more=(*more, "--only", "stale", "--verify"))
     assert noticed.begun == {FAINT: "files have changed in the archive"}
     assert noticed.states[FAINT, CLASS] == "done"
-    assert (place.published(), place.called_since(calls)) == (published, {"fetch_observation", "make_page"})
+    assert (place.published(), place.called_since(calls)) == (
+        published,
+        {"download.fetch_observation", "dataset.make_page"},
+    )
     assert place.sweep(more=(*more, "--only", "stale", "--verify")).begun == {}
 
 
@@ -339,7 +346,7 @@ def test_a_killed_sweep_goes_on(place, wait, whole):
     assert swept.states == {(FAINT, CLASS): "done"}
     place.check_store()
     assert before.items() <= place.published().items(), "what was finished is adopted"
-    assert place.calls()[f"{FAINT}/{CLASS} adopt"] == 1
+    assert place.calls()[f"{FAINT}/{CLASS} adoption.adopt"] == 1
 
 
 def test_two_sweeps_at_once(place, finish):
@@ -354,8 +361,8 @@ def test_two_sweeps_at_once(place, finish):
     steps = {
         key: number for key, number in place.calls().items() if not key.endswith(("_observation", "_page"))
     }
-    assert len(steps) == 5
-    assert set(steps.values()) == {1}
+    assert len(steps) == 6
+    assert set(steps.values()) == {1}, steps
     assert place.sweep(FULL).begun == {}
 
 
