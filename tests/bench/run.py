@@ -15,6 +15,8 @@ from pathlib import Path
 import cores
 import exposure
 import extraction
+import orchestration
+import report
 import resweep
 from rows import Row, note, table, write_json
 
@@ -24,6 +26,8 @@ TOPICS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "exposure": exposure.rows,
     "cores": cores.rows,
     "resweep": resweep.rows,
+    "report": report.rows,
+    "orchestration": orchestration.rows,
 }
 _ROOM_GB = 8
 
