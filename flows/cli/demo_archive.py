@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import AsJson, read_settings
+from flows.cli.progress import shown
 
 
 def demo_archive(
@@ -26,9 +27,8 @@ def demo_archive(
     from tasks.archive.simulated.recipe import RECIPE
 
     settings = read_settings()
-    if not as_json:
-        typer.echo("Simulating observations, unless they are there already …", err=True)
-    make_archive(directory, with_faults=with_faults, cores=settings.cores)
+    with shown("Simulating observations, unless they are there already …"):
+        make_archive(directory, with_faults=with_faults, cores=settings.cores)
     observations = summary(with_faults)
     if as_json:
         typer.echo(json.dumps(observations, indent=1))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.options import read_settings
+from flows.cli.progress import shown
 from tasks.core.errors import BadInput, EnvironmentFault
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def deploy(pool: Pool, notify: Notify = None, dry_run: DryRun = False) -> None:
     from flows.deploying import deploy as put
     from flows.server import prefect_server
 
-    with prefect_server(settings):
+    with shown("Asking the server …"), prefect_server(settings):
         changes = put(pool, notify, dry_run=dry_run)
     _show(changes, dry_run, notify)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from flows.cli.options import AsJson
+from flows.cli.progress import shown
 from flows.cli.signals import like_ctrl_c
 
 _MAPS = "Exposure map"
@@ -151,7 +152,7 @@ def extract(
         grouping=GroupingRule.parse(group) if group is not None else None,
         rmf=rmf,
     )
-    with like_ctrl_c():
+    with like_ctrl_c(), shown("Extracting …"):
         made = extract_order(order)
     for note in made.notes:
         typer.echo(f"note: {note}", err=True)

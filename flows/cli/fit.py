@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from flows.cli.options import AsJson, console
+from flows.cli.progress import shown
 from flows.cli.signals import like_ctrl_c
 from tasks.core.errors import BadInput, Permanent
 
@@ -105,7 +106,7 @@ def fit(
     )
     selected = Band.parse(band)
     grouping = GroupingRule.parse(group) if group is not None else None
-    with like_ctrl_c():
+    with like_ctrl_c(), shown("Fitting …"):
         files = read_files(spectrum, background=background, rmf=rmf, arf=arf)
         result = fit_files(files, meant, selected, statistic=statistic, group=grouping)
     for found in result.cautions:

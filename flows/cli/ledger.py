@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from flows.cli.options import AsJson, StoreUrl, console, read_settings
+from flows.cli.progress import shown
 from tasks.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def rebuild(store: StoreUrl = None, as_json: AsJson = False) -> None:
     What the store cannot tell stays as it is: names, sweeps and versions of hosts. Refused while anybody
     works on an observation. Ends with status 1 when files of the store are damaged; they are listed.
     """
-    found = _rebuild(read_settings(store=store))
+    settings = read_settings(store=store)
+    with shown("Reading the store …"):
+        found = _rebuild(settings)
     typer.echo(json.dumps(asdict(found), indent=2)) if as_json else _show(found)
     raise typer.Exit(1 if found.damaged else 0)
 

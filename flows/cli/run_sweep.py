@@ -20,7 +20,9 @@ from typing import Any
 import httpx
 import typer
 
+from flows.cli.logs import log_to_stderr
 from flows.cli.options import console
+from flows.cli.progress import shown
 from flows.cli.signals import like_ctrl_c
 from flows.cli.supervising import END_SECONDS, INTERRUPTED, TELL_INTERRUPTED
 from tasks.core.errors import EnvironmentFault, XtendflowError
@@ -38,7 +40,8 @@ def main() -> int:
 
     order = json.loads(sys.stdin.readline())
     _end_with_parent()
-    _tell_progress()
+    # While the server is away Prefect's handler would tell of every line that it cannot send.
+    logging.raiseExceptions = False
     try:
         with like_ctrl_c():
             return asyncio.run(_run(order))
@@ -53,7 +56,11 @@ def main() -> int:
 
 async def _run(order: dict[str, Any]) -> int:
     """Sweep and tell the summary; it is not given back, as asyncio would put all of it into words."""
-    summary = await _sweep(order)
+    from tasks.library.site import this_site
+
+    with shown("sweep") as console:
+        log_to_stderr(this_site().settings, console)
+        summary = await _sweep(order)
     if order["as_json"]:
         typer.echo(summary.model_dump_json(indent=2))
     else:
@@ -72,15 +79,6 @@ def _end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _tell_progress() -> None:
-    """Print our own log lines as they are; everybody else's stay where they belong."""
-    logger = logging.getLogger("xtendflow")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(logging.StreamHandler(sys.stderr))
-    # While the server is away Prefect's handler would tell of every line that it cannot send.
-    logging.raiseExceptions = False
 
 
 async def _sweep(order: dict[str, Any]) -> Summary:

@@ -21,7 +21,7 @@ from tasks.core.identifiers import DataClass, ObsID
 from tasks.library.pipeline_files import place_of
 from tasks.xtend.data_class import class_in
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("xtendflow.archive")
 
 _SEGMENT = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.][A-Za-z0-9_.+-]{0,254}"
 _NAME = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT}){{0,15}}")

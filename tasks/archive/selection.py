@@ -242,4 +242,5 @@ def _left(row: ObservationRow, max_attempts: int) -> Standing:
     if standing.state in (State.DONE, State.SKIPPED) or standing.kind in (Permanent.kind, GaveUp.kind):
         return standing
     why = standing.reason or "its process was killed"
-    return Standing.of(GaveUp(f"given up after {row.attempts} attempts, the last of which: {why}"))
+    given_up = Standing.of(GaveUp(f"given up after {row.attempts} attempts, the last of which: {why}"))
+    return given_up.model_copy(update={"step": standing.step})

@@ -74,6 +74,13 @@ class Settings(BaseSettings):
     scratch_gb: Annotated[
         float, Field(gt=0, description="Size in GB at which the oldest abandoned scratch is removed.")
     ] = 100.0
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Field(description="From which level on lines are logged."),
+    ] = "info"
+    log_format: Annotated[
+        Literal["text", "json"], Field(description="How commands log: lines to read, or an object a line.")
+    ] = "text"
 
     @classmethod
     def settings_customise_sources(

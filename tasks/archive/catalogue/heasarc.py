@@ -14,7 +14,7 @@ from tasks.archive.catalogue.rows import missing_columns, read_rows, unique
 from tasks.archive.catalogue.service import Service
 from tasks.core.errors import EnvironmentFault
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("xtendflow.catalogue")
 
 
 @dataclass(frozen=True)

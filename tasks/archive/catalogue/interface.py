@@ -97,7 +97,16 @@ class Query(BaseModel):
         When a value is out of range or two values contradict each other.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        str_strip_whitespace=True,
+        # In a form the first line is enough.
+        json_schema_extra={
+            "description": "Which observations are wanted: the whole archive, narrowed by everything given."
+        },
+    )
 
     target: Annotated[
         str | None,

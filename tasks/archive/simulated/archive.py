@@ -25,6 +25,7 @@ from tasks.archive.simulated.programme import Observation, programme
 from tasks.archive.simulated.recipe import RECIPE, recipe_of
 from tasks.core.errors import BadInput, EnvironmentFault
 from tasks.core.identifiers import ObsID
+from tasks.core.progress import Unit, tell
 
 DEFAULT_SEED: Final = 20261121
 DEFAULT_EVENTS: Final = 1e5
@@ -186,7 +187,10 @@ def _make(
         write(root / "responses/xtend_simulated.rmf.gz", response.rmf_hdus(), _INSTRUMENT)
         write(root / "responses/xtend_simulated_onaxis.arf.gz", response.arf_hdus(1.0), _INSTRUMENT, _ON_AXIS)
         write_catalogue(root / CATALOGUE_NAME, observations)
-        made = [future.result() for future in waiting]
+        made = []
+        for future in waiting:
+            made.append(future.result())
+            tell("observations", Unit.OBSERVATIONS, len(made), len(waiting))
     finally:
         pool.shutdown(cancel_futures=True)
     return {str(observation.obsid): truth for observation, truth in zip(with_files, made, strict=True)}
