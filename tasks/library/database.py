@@ -16,6 +16,7 @@ from tasks.library.schema import MIGRATIONS, found_version, upgrade
 
 _BUSY_SECONDS = 30
 _POLL_SECONDS = 0.02
+_SILENT_SECONDS = 60
 
 
 class Database:
@@ -127,13 +128,24 @@ def _checked(url: str) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True)
+        event.listen(engine, "connect", _limit)
+        return engine
     Path(url.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
     # Without a pool no connection is inherited by a child process or kept from being closed.
     engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS})
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _limit(connection: Any, record: Any) -> None:
+    """Have PostgreSQL undo what a client began that is not heard of any more.
+
+    The rows that a host has locked while its network was cut would stay so for hours.
+    """
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{_SILENT_SECONDS}s'")
+    connection.commit()
 
 
 def _configure(connection: Any, record: Any) -> None:

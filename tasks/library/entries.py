@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, case, delete, exists, func, insert, select, update
 
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.state import Standing, State
@@ -26,6 +26,7 @@ def record_manifest(connection: Connection, manifest: Manifest, standing: Standi
         "engine": "+".join(sorted({record.engine for record in manifest.steps.values()})) or None,
         "cautions": _cautions(manifest),
         "updated": now(),
+        "size": sum(item.size for item in manifest.products),
     }
     upsert(connection, schema.datasets, [row])
     former = schema.products.c
@@ -38,6 +39,27 @@ def record_manifest(connection: Connection, manifest: Manifest, standing: Standi
         fields = {"path", "step", "kind", "role", "size", "sha256", "fingerprint"}
         rows = [{**dataset, **item.model_dump(mode="json", include=fields)} for item in manifest.products]
         connection.execute(insert(schema.products), rows)
+    _record_steps(connection, manifest, dataset)
+
+
+def _record_steps(connection: Connection, manifest: Manifest, dataset: dict[str, str]) -> None:
+    """Index how long the steps took whose calls the manifest keeps."""
+    former = schema.steps.c
+    connection.execute(
+        delete(schema.steps).where(former.obsid == dataset["obsid"], former.dataclass == dataset["dataclass"])
+    )
+    rows = [
+        {
+            **dataset,
+            "step": str(step),
+            "engine": record.engine,
+            "seconds": sum(call.get("seconds", 0.0) for call in record.calls),
+        }
+        for step, record in manifest.steps.items()
+        if record.calls
+    ]
+    if rows:
+        connection.execute(insert(schema.steps), rows)
 
 
 def _cautions(manifest: Manifest) -> list[dict[str, Any]]:
@@ -68,12 +90,14 @@ def record_attempt(connection: Connection, attempt: Attempt) -> None:
         same, table.c.selection == attempt.selection, table.c.state.in_([State.RUNNING, State.FAILED])
     )
     listed = {"listing": attempt.listing, "looked": attempt.started} if attempt.listing else {}
+    observation, stands = schema.observations.c, columns(attempt.standing)
     connection.execute(
         update(schema.observations)
-        .where(schema.observations.c.obsid == str(attempt.obsid))
+        .where(observation.obsid == str(attempt.obsid))
         .values(
-            **columns(attempt.standing),
+            **stands,
             **listed,
+            since=case((observation.state == stands["state"], observation.since), else_=moment),
             selection=attempt.selection,
             basis=attempt.basis,
             attempts=unhappy.scalar_subquery(),
@@ -88,7 +112,7 @@ def record_attempt(connection: Connection, attempt: Attempt) -> None:
         }
         for dataclass, standing in attempt.datasets.items()
     ]
-    upsert(connection, schema.datasets, datasets, "manifest", "recipe", "engine", "cautions")
+    upsert(connection, schema.datasets, datasets, "manifest", "recipe", "engine", "cautions", "size")
 
 
 def _ensure(connection: Connection, obsid: ObsID, moment: datetime) -> None:
@@ -111,17 +135,18 @@ def new_observation(obsid: ObsID, moment: datetime) -> dict[str, Any]:
         "listing": None,
         "looked": None,
         "updated": moment,
+        "since": moment,
     }
 
 
 def _new_dataset(obsid: ObsID, dataclass: DataClass) -> dict[str, Any]:
     row: dict[str, Any] = {"obsid": str(obsid), "dataclass": str(dataclass), "cautions": []}
-    return row | dict.fromkeys(("manifest", "recipe", "engine"))
+    return row | dict.fromkeys(("manifest", "recipe", "engine", "size"))
 
 
 def columns(standing: Standing) -> dict[str, str | None]:
     """A standing as the tables keep it."""
-    return {"state": str(standing.state), "kind": standing.kind, "reason": standing.reason}
+    return {"state": str(standing.state), **standing.model_dump(include={"kind", "reason", "step"})}
 
 
 def now() -> datetime:

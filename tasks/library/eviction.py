@@ -79,6 +79,11 @@ def evict(site: Site) -> Evicted:
     return gone
 
 
+def size_of(folder: Path) -> int:
+    """Size in bytes of the files in a folder, as far as it can be read; 0 where there is none."""
+    return _measured(folder).size
+
+
 def _trim_scratch(site: Site) -> Evicted:
     folders = _named(site.settings.scratch, _is_scratch)
     return _trim(site.settings.scratch, folders, site.settings.scratch_gb, partial(_remove_scratch, site))

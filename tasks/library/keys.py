@@ -6,6 +6,10 @@ MANIFEST = "manifest.json"
 PREVIOUS_MANIFEST = "manifest.previous.json"
 DAMAGED_MANIFEST = "manifest.damaged.json"
 ATTEMPTS = "attempts"
+RECIPE = "recipe.json"
+"""The recipe that a store is made by, at its top."""
+LOG_TAIL = "log.txt"
+"""The last lines of a failed observation's log, beside its page."""
 
 
 def check_key(key: str) -> str:

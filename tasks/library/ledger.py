@@ -13,6 +13,7 @@ from sqlalchemy import Row, Table, delete, exists, func, select, update
 
 from tasks.core.errors import Permanent
 from tasks.core.identifiers import DataClass, ObsID
+from tasks.core.progress import Unit, tell
 from tasks.core.state import Standing, State
 from tasks.library import schema
 from tasks.library.attempts import ATTEMPT_KEY, Attempt, read_attempt
@@ -88,9 +89,9 @@ class Ledger(Database):
         return tuple(sorted(rows, key=lambda sweep: sweep.started))
 
     def counts(self, of: Literal["observations", "datasets"]) -> tuple[Count, ...]:
-        """How many observations or datasets there are of each state, kind and reason, most first."""
+        """How many observations or datasets there are of each standing, most first."""
         table = schema.METADATA.tables[of]
-        how = (table.c.state, table.c.kind, table.c.reason)
+        how = (table.c.state, table.c.kind, table.c.reason, table.c.step)
         number = func.count().label("number")
         with self.reading() as connection:
             rows = connection.execute(select(*how, number).group_by(*how).order_by(number.desc(), *how))
@@ -98,20 +99,22 @@ class Ledger(Database):
 
     def note(self, sightings: Iterable[Sighting]) -> None:
         """Keep what discovery and selection found, in one go; attempts stay as they are."""
-        rows = [
-            {
-                **new_observation(sighting.obsid, now()),
-                "name": sighting.name,
-                "catalogue": sighting.catalogue,
-                **columns(sighting.standing),
-                "why": sighting.why,
-            }
-            for sighting in sightings
-        ]
+        moment, table = now(), schema.observations
         with self.writing() as connection:
-            upsert(
-                connection, schema.observations, rows, "selection", "basis", "attempts", "listing", "looked"
-            )
+            known = connection.execute(select(table.c.obsid, table.c.state, table.c.since))
+            since = {(row.obsid, row.state): row.since for row in known}
+            rows = [
+                {
+                    **new_observation(sighting.obsid, moment),
+                    "name": sighting.name,
+                    "catalogue": sighting.catalogue,
+                    **columns(sighting.standing),
+                    "why": sighting.why,
+                    "since": since.get((sighting.obsid, sighting.standing.state), moment),
+                }
+                for sighting in sightings
+            ]
+            upsert(connection, table, rows, "selection", "basis", "attempts", "listing", "looked")
 
     def note_listings(self, listings: Mapping[ObsID, str], looked: datetime) -> None:
         """Keep what the archive's listings were when they were looked at."""
@@ -172,7 +175,9 @@ class Ledger(Database):
 
 def _scan(store: Store) -> tuple[list[Manifest], list[Attempt], tuple[str, ...]]:
     manifests, attempts, damaged = [], [], []
-    for key in store.sizes():
+    keys = tuple(store.sizes())
+    for number, key in enumerate(keys, 1):
+        tell("files of the store", Unit.FILES, number, len(keys))
         if found := _MANIFEST_KEY.fullmatch(key):
             manifest = read_manifest(store, ObsID(found[1]), DataClass(found[2]))
             if manifest:

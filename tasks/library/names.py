@@ -145,6 +145,14 @@ def flickering_pixels(oi: ObsID, dc: DataClass) -> str:
     return f"xa{oi}xtd_p0{dc}.fpix"
 
 
+def combined(
+    oi: ObsID, kind: Literal["image", "rateimage", "expmap"], band: Band | None, binning: int
+) -> str:
+    """Name of an image summed over an ObsID's data classes; an exposure map has no band."""
+    energies = _energies(band) if band else "enALL"
+    return f"xrism-xtend-obsid{oi}-allclasses-imbinfactor{binning}-{energies}-{kind}.fits"
+
+
 def target_slug(name: str) -> str:
     """A target's name as file names carry it: `AX J1910.7+0917` is `AXJ1910.7+0917`."""
     return re.sub(r"[^A-Za-z0-9_.+-]", "", name)[:_LONGEST_TARGET_NAME] or "target"

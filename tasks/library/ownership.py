@@ -3,10 +3,9 @@
 from pydantic_core import from_json
 
 from tasks.core.errors import BadInput
+from tasks.library.keys import RECIPE
 from tasks.library.recipe import Recipe
 from tasks.library.store import Store
-
-_KEY = "recipe.json"
 
 
 def claim_recipe(store: Store, recipe: Recipe) -> None:
@@ -20,18 +19,18 @@ def claim_recipe(store: Store, recipe: Recipe) -> None:
         When the store belongs to a recipe of another name, or what it belongs to cannot be read.
     """
     content = recipe.model_dump_json(indent=1).encode()
-    if store.swap(_KEY, None, content):
+    if store.swap(RECIPE, None, content):
         return
-    found = store.read(_KEY)
+    found = store.read(RECIPE)
     if found == content:
         return
     name = _name(found or b"", store)
     if name != recipe.name:
         raise BadInput(
-            f"the store {store.url(_KEY).rpartition('/')[0]} holds products of the recipe {name!r}, "
+            f"the store {store.url(RECIPE).rpartition('/')[0]} holds products of the recipe {name!r}, "
             f"so {recipe.name!r} needs a store of its own"
         )
-    store.replace(_KEY, content)
+    store.replace(RECIPE, content)
 
 
 def recipe_of(store: Store) -> Recipe | None:
@@ -42,13 +41,13 @@ def recipe_of(store: Store) -> Recipe | None:
     BadInput
         When it cannot be read.
     """
-    content = store.read(_KEY)
+    content = store.read(RECIPE)
     if content is None:
         return None
     try:
         return Recipe.model_validate_json(content)
     except ValueError as exc:
-        raise BadInput(f"{store.url(_KEY)} is no recipe that this version can read: {exc}") from exc
+        raise BadInput(f"{store.url(RECIPE)} is no recipe that this version can read: {exc}") from exc
 
 
 def require_owned(store: Store) -> None:
@@ -59,12 +58,12 @@ def require_owned(store: Store) -> None:
     BadInput
         When no sweep has written there.
     """
-    if store.read(_KEY) is None:
-        raise BadInput(f"no sweep has written {store.url(_KEY).rpartition('/')[0]}: it is no store")
+    if store.read(RECIPE) is None:
+        raise BadInput(f"no sweep has written {store.url(RECIPE).rpartition('/')[0]}: it is no store")
 
 
 def _name(content: bytes, store: Store) -> str:
     try:
         return str(from_json(content)["name"])
     except (ValueError, KeyError, TypeError) as exc:
-        raise BadInput(f"{store.url(_KEY)} is no recipe, so nobody knows whose store this is") from exc
+        raise BadInput(f"{store.url(RECIPE)} is no recipe, so nobody knows whose store this is") from exc

@@ -14,14 +14,14 @@ from tasks.xtend.cautions import Caution
 
 
 def standing(row: Row[Any]) -> Standing:
-    """The standing in a row's three columns."""
-    return _standing(row.state, row.kind, row.reason)
+    """The standing in a row's four columns."""
+    return _standing(row.state, row.kind, row.reason, row.step)
 
 
 @lru_cache(1024)
-def _standing(state: str, kind: str | None, reason: str | None) -> Standing:
+def _standing(state: str, kind: str | None, reason: str | None, step: str | None) -> Standing:
     """A standing; most of the ten thousand that every sweep reads are alike."""
-    return Standing(state=State(state), kind=kind, reason=reason)
+    return Standing(state=State(state), kind=kind, reason=reason, step=step)
 
 
 @lru_cache(1024)
@@ -79,6 +79,8 @@ class ObservationRow:
         When that was.
     updated : datetime
         When this row was written.
+    since : datetime or None
+        When it came to stand there.
     """
 
     obsid: ObsID
@@ -92,6 +94,7 @@ class ObservationRow:
     listing: str | None
     looked: datetime | None
     updated: datetime
+    since: datetime | None
 
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
@@ -108,6 +111,7 @@ class ObservationRow:
             listing=row.listing,
             looked=row.looked,
             updated=row.updated,
+            since=row.since,
         )
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import mimetypes
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -177,7 +178,8 @@ class S3Store:
         return tag.strip('"')
 
     def _put_object(self, key: str, content: bytes, **condition: str) -> None:
-        self._files.call_s3("put_object", Bucket=self.bucket, Key=self._name(key), Body=content, **condition)
+        place = {"Bucket": self.bucket, "Key": self._name(key), "ContentType": _content_type(key)}
+        self._files.call_s3("put_object", Body=content, **place, **condition)
 
     def _delete(self, names: list[str]) -> None:
         objects = {"Objects": [{"Key": name} for name in names], "Quiet": True}
@@ -206,6 +208,12 @@ def _refused(error: OSError) -> bool:
     """Whether the server says that the condition of a write does not hold."""
     answer = getattr(error.__cause__, "response", {})
     return isinstance(error, FileExistsError) or answer.get("Error", {}).get("Code") in _REFUSED
+
+
+def _content_type(key: str) -> str:
+    """What a browser is told that a file is, so that a bucket can be looked at as a web site."""
+    kind = mimetypes.guess_type(key)[0] or "application/octet-stream"
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 
 def _md5(path: Path) -> str:

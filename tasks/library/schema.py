@@ -49,11 +49,12 @@ class _Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC) if value else None
 
 
-def _standing() -> tuple[Column[str], Column[str], Column[str]]:
+def _standing() -> tuple[Column[str], ...]:
     return (
         Column("state", String(16), nullable=False),
         Column("kind", String(16)),
         Column("reason", Text),
+        Column("step", String(16)),
     )
 
 
@@ -75,6 +76,7 @@ observations = Table(
     Column("listing", String(64)),
     Column("looked", _Moment),
     Column("updated", _Moment, nullable=False),
+    Column("since", _Moment),
 )
 
 datasets = Table(
@@ -88,6 +90,7 @@ datasets = Table(
     Column("engine", Text),
     Column("cautions", JSON, nullable=False),
     Column("updated", _Moment, nullable=False),
+    Column("size", BigInteger),
     ForeignKeyConstraint(["obsid"], ["observations.obsid"]),
 )
 
@@ -103,6 +106,19 @@ products = Table(
     Column("size", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("fingerprint", String(64), nullable=False),
+    ForeignKeyConstraint(
+        ["obsid", "dataclass"], ["datasets.obsid", "datasets.dataclass"], ondelete="CASCADE"
+    ),
+)
+
+steps = Table(
+    "steps",
+    METADATA,
+    Column("obsid", String(9), primary_key=True),
+    Column("dataclass", String(8), primary_key=True),
+    Column("step", String(16), primary_key=True),
+    Column("engine", Text, nullable=False),
+    Column("seconds", Double, nullable=False),
     ForeignKeyConstraint(
         ["obsid", "dataclass"], ["datasets.obsid", "datasets.dataclass"], ondelete="CASCADE"
     ),
@@ -171,13 +187,36 @@ def _remember_who_sweeps(connection: Connection) -> None:
     _add_columns(connection, sweeps.c.holder, sweeps.c.flow_run_id)
 
 
+def _remember_steps(connection: Connection) -> None:
+    """Which step failed, how long each took, and since when an observation stands where it does.
+
+    What was recorded before says nothing of steps; `rebuild` finds their durations in the manifests.
+    """
+    _add_columns(connection, observations.c.step, datasets.c.step, attempts.c.step, observations.c.since)
+    connection.execute(update(observations).values(since=observations.c.updated))
+    steps.create(connection)
+
+
+def _remember_sizes(connection: Connection) -> None:
+    """How large the products of a dataset are."""
+    _add_columns(connection, datasets.c.size)
+    same = (products.c.obsid == datasets.c.obsid, products.c.dataclass == datasets.c.dataclass)
+    total = select(func.sum(products.c.size)).where(*same).scalar_subquery()
+    connection.execute(update(datasets).values(size=total))
+
+
 def _add_columns(connection: Connection, *columns: Column[Any]) -> None:
     for column in columns:
         kind = column.type.compile(connection.dialect)
         connection.execute(text(f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}"))
 
 
-MIGRATIONS: tuple[Migration, ...] = (_remember_listings, _remember_who_sweeps)
+MIGRATIONS: tuple[Migration, ...] = (
+    _remember_listings,
+    _remember_who_sweeps,
+    _remember_steps,
+    _remember_sizes,
+)
 """What makes schema n+2 of schema n+1, at index n; `METADATA` is always the newest."""
 
 

@@ -1,12 +1,16 @@
 """How a sweep's summary comes about: what was seen, what became of it, and what the ledger knows."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
+
+from sqlalchemy import func, select
 
 from tasks.core.errors import GaveUp
 from tasks.core.identifiers import ObsID
 from tasks.core.state import Standing, State
+from tasks.library import schema
 from tasks.library.rows import DatasetRow, Sighting
 from tasks.library.site import Site
 from tasks.library.summary import Result
@@ -27,11 +31,12 @@ def results(site: Site, sightings: Iterable[Sighting], endings: Mapping[ObsID, E
     return tuple(
         result
         for sighting in sorted(sightings, key=lambda item: item.obsid)
-        for result in _of(sighting, endings.get(sighting.obsid), datasets.get(sighting.obsid, []))
+        for result in results_of(sighting, endings.get(sighting.obsid), datasets.get(sighting.obsid, []))
     )
 
 
-def _of(sighting: Sighting, ending: Ending | None, datasets: list[DatasetRow]) -> Iterator[Result]:
+def results_of(sighting: Sighting, ending: Ending | None, datasets: Sequence[DatasetRow]) -> Iterator[Result]:
+    """The results of one observation."""
     standing, seconds = (ending.standing, ending.seconds) if ending else (sighting.standing, 0.0)
     given_up = standing.kind == GaveUp.kind
     for row in sorted(datasets, key=lambda row: row.dataclass):
@@ -53,3 +58,13 @@ def _of(sighting: Sighting, ending: Ending | None, datasets: list[DatasetRow]) -
             why=sighting.why,
             seconds=seconds,
         )
+
+
+def published_since(site: Site, moment: datetime) -> tuple[int, int]:
+    """How many datasets were published since a moment with time zone, and the bytes of their products."""
+    row = schema.datasets.c
+    sizes = func.coalesce(func.sum(row.size), 0)
+    fresh = select(func.count(), sizes).where(row.state == State.DONE, row.updated >= moment)
+    with site.ledger.reading() as connection:
+        number, size = connection.execute(fresh).one()
+    return int(number), int(size)

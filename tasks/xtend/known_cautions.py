@@ -82,3 +82,45 @@ def link_of(identifier: str) -> str:
     """Where to read on about a caution; nowhere when it is not known."""
     known = KNOWN_CAUTIONS.get(identifier)
     return known.link if known else ""
+
+
+_ADVICE: Final = {
+    "adopted-events": "Where the newest calibration matters, have them reprocessed by the HEASoft engine.",
+    "arf-axis-offset": "With a HEASoft without this fault the next sweep makes it again.",
+    "arf-heasoft-old": "Upgrade HEASoft: the next sweep makes the ARF again.",
+    "axis-from-spacecraft": "Take areas far off the axis as uncertain by as much.",
+    "background-poor": "Look at it in the image, and give a region of your own (source.region_folder).",
+    "calibration-circles-assumed": "Compare them with the image.",
+    "calibration-circles-differ": "Look at the image, and keep regions of your own clear of these sources.",
+    "calibration-circles-far": "Look in the image whether the circles lie on the calibration sources.",
+    "catalogue-disagrees": "The archive's files count; nothing is to be done about it here.",
+    "channel-offset": "Have spectrum and response made by the same release, if you can.",
+    "class-disagrees": "Compare window and CCDs with the image.",
+    "class-unstated": "Compare window and CCDs with the image.",
+    "correction-file": "Unset it in the spectrum, or correct for it yourself.",
+    "cstat-promoted": "Nothing is to be done about it; fit without the background where cstat is meant.",
+    "dead-time": "Divide rates by this fraction before they are compared with fluxes.",
+    "exposure-differs": "Find out which of them holds before fluxes are used.",
+    "fit-not-converged": "Give start values or bounds in the recipe, or a simpler model.",
+    "good-time": "Look at the light curve and at the good time in the events.",
+    "low-energy": "Use it to look at, not for detection, rates or fits.",
+    "no-bad-pixels": "Have the observation reprocessed by the HEASoft engine, which makes one.",
+    "no-effective-area": "Give an ARF in the recipe (responses.arf), or have one made by the HEASoft engine.",
+    "no-exposure-map": "Do not compare rates across the field without one.",
+    "out-of-time": "Keep the columns of bright sources in mind wherever regions are chosen.",
+    "poor-fit": "Try another model, and look at the residuals.",
+    "quick-look": "Have an RMF made by the HEASoft engine before a result is published.",
+    "range-open": "Bound or freeze the parameter, or quote a limit.",
+    "rmf-other-class": "Have an RMF of this data class made by the HEASoft engine.",
+    "small-region": "Take a larger circle where neighbours allow it.",
+    "stale-calibration": "Compare with events calibrated anew before a result is published.",
+    "timepixr-missing": "Where that matters, add half a frame to all times.",
+    "unknown-class": "Compare exposure, window and CCDs with the image before any of it is trusted.",
+    "window-edge": "Take a smaller circle, or do not take variations for the source's own.",
+}
+"""Id → what to do about it, for cautions whose own sentences tell only what there is."""
+
+
+def advice_of(identifier: str) -> str:
+    """What to do about a caution; empty where its own sentence says so."""
+    return _ADVICE.get(identifier, "")

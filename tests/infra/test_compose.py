@@ -19,6 +19,8 @@ NAMES = (
     "deploy",
     "worker",
     "heasoft-worker",
+    "prometheus",
+    "grafana",
 )
 VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
 SECRET = re.compile(r"PASSWORD|SECRET|KEY")
@@ -84,7 +86,7 @@ def test_what_a_service_needs_exists(service, compose, infra):
     for volume in service.get("volumes", []):
         source, _, target = volume.partition(":")
         if source.startswith("."):
-            assert (infra / source).is_file()
+            assert (infra / source).exists()
             assert target.endswith(":ro")
         elif target:
             assert source in compose["volumes"]
@@ -92,11 +94,14 @@ def test_what_a_service_needs_exists(service, compose, infra):
         assert (infra / build["context"] / build["dockerfile"]).is_file()
 
 
-def test_only_the_api_is_reached_from_outside_and_by_this_host_alone(services):
-    assert {name for name, item in services.items() if "ports" in item} == {"api"}
-    assert services["api"]["ports"] == ["${API_ADDRESS:-127.0.0.1:4200}:4200"]
+def test_only_api_and_dashboards_are_reached_from_outside_and_by_this_host_alone(services):
+    ports = {name: item["ports"] for name, item in services.items() if "ports" in item}
+    assert ports == {
+        "api": ["${API_ADDRESS:-127.0.0.1:4200}:4200"],
+        "grafana": ["${GRAFANA_ADDRESS:-127.0.0.1:3000}:3000"],
+    }
     closed = {name for name, item in services.items() if item["networks"] == ["inside"]}
-    assert {"postgres", "redis", "store"} <= closed
+    assert {"postgres", "redis", "store", "prometheus"} <= closed
 
 
 def test_api_and_services_share_what_they_keep(services):

@@ -258,6 +258,7 @@ def test_two_databases_are_made_with_an_owner_each(infra, postgresql_server):
     environment = {
         **os.environ, "PGHOST": host, "PGUSER": "postgres", "POSTGRES_USER": "postgres",
         "SERVER_DATABASE_PASSWORD": "it's", "LEDGER_DATABASE_PASSWORD": 'a "word"',
+        "LEDGER_READER_PASSWORD": "$1;--",
     }  # fmt: skip
     with psycopg.connect(postgresql_server.format("postgres"), autocommit=True) as connection:
         try:
@@ -274,10 +275,30 @@ def test_two_databases_are_made_with_an_owner_each(infra, postgresql_server):
                 " JOIN pg_authid ON datdba = pg_authid.oid WHERE rolname <> 'postgres' ORDER BY 1"
             ).fetchall()
             assert owners == [("prefect", "prefect", True, False), ("xtendflow", "xtendflow", True, False)]
+            check_reader(psycopg, f"host={host} dbname=xtendflow user=")
+            assert connection.execute(
+                "SELECT has_database_privilege('dashboards', 'prefect', 'CONNECT')"
+            ).fetchone() == (False,)
         finally:
             for name in ("prefect", "xtendflow"):
                 connection.execute(f"DROP DATABASE IF EXISTS {name}")
+            for name in ("prefect", "xtendflow", "dashboards"):
                 connection.execute(f"DROP ROLE IF EXISTS {name}")
+
+
+def check_reader(psycopg, place):
+    """Who draws dashboards reads tables that are made later, and writes nothing."""
+    with psycopg.connect(f"{place}xtendflow") as owner:
+        owner.execute("CREATE TABLE later (number int)")
+        owner.execute("INSERT INTO later VALUES (7)")
+    with psycopg.connect(f"{place}dashboards", autocommit=True) as reader:
+        assert reader.execute("SELECT number FROM later").fetchall() == [(7,)]
+        assert reader.execute("SHOW statement_timeout").fetchone() == ("30s",)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            reader.execute("DELETE FROM later")
+        reader.execute("SET default_transaction_read_only = off")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute("DELETE FROM later")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tasks.core.settings import Settings
 
 KNOWN_HOSTS = {
     "heasarc.gsfc.nasa.gov", "nasa-heasarc.s3.amazonaws.com", "localhost", "127.0.0.1", "api", "store",
-    "prefect-server.prefect.svc", "prefect.example.org",
+    "prometheus", "prefect-server.prefect.svc", "prefect.example.org",
 }  # fmt: skip
 
 

@@ -52,8 +52,9 @@ def test_an_older_ledger_is_upgraded_step_by_step(ledger):
 
 def test_the_first_ledgers_open_after_an_upgrade(ledger, ledger_url):
     added = {
-        "observations": ("listing", "looked"),
-        "attempts": ("listing",),
+        "observations": ("listing", "looked", "step", "since"),
+        "datasets": ("step", "size"),
+        "attempts": ("listing", "step"),
         "sweeps": ("holder", "flow_run_id"),
     }
     row = {**new_observation(ObsID("000128000"), now()), "name": "N132D"}
@@ -62,10 +63,12 @@ def test_the_first_ledgers_open_after_an_upgrade(ledger, ledger_url):
         for table, columns in added.items():
             for column in columns:
                 connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        schema.steps.drop(connection)
         connection.execute(update(schema_version).values(version=1))
     with closing(Ledger.open(ledger_url)) as opened:
         (known,) = opened.observations().values()
         assert (known.name, known.listing, known.looked) == ("N132D", None, None)
+        assert (known.since, known.standing.step) == (row["updated"], None)
         opened.note_listings({known.obsid: "f" * 64}, row["updated"])
         (known,) = opened.observations().values()
         assert (known.listing, known.looked) == ("f" * 64, row["updated"])
@@ -266,3 +269,20 @@ class TestPostgreSQL:
         with database.reading() as connection:
             assert connection.scalar(select(schema_version.c.version)) == NEWEST
         database.close()
+
+    @pytest.mark.system
+    @pytest.mark.postgresql
+    def test_who_falls_silent_while_writing_does_not_keep_others_waiting(self, postgresql, monkeypatch):
+        monkeypatch.setattr("tasks.library.database._SILENT_SECONDS", 1)
+        change = update(schema_version).values(version=NEWEST)
+        with closing(Database.open(postgresql)) as cut_off, closing(Database.open(postgresql)) as other:
+
+            def fall_silent():
+                with cut_off.writing() as connection:
+                    connection.execute(change)
+                    with other.writing() as waiting:
+                        waiting.execute(text("SET LOCAL lock_timeout = '60s'"))
+                        waiting.execute(change)
+
+            with pytest.raises(EnvironmentFault, match="idle-in-transaction timeout"):
+                fall_silent()

@@ -33,6 +33,14 @@ def test_names_by_hand():
     )
     assert names.flickering_pixels(OI, DC) == "xa000128000xtd_p031100010.fpix"
     assert names.calibration_region(OI) == "radec_000128000_calsrc.reg"
+    assert (
+        names.combined(OI, "image", band, 4)
+        == "xrism-xtend-obsid000128000-allclasses-imbinfactor4-en0.6_10.0keV-image.fits"
+    )
+    assert (
+        names.combined(OI, "expmap", None, 1)
+        == "xrism-xtend-obsid000128000-allclasses-imbinfactor1-enALL-expmap.fits"
+    )
 
 
 def test_extraction_names_by_hand():
@@ -157,6 +165,8 @@ entries = st.one_of(
     st.tuples(st.just("calibration_region"), obsids),
     st.tuples(st.just("cleaned_events"), obsids, st.integers(0, 9), dataclasses),
     st.tuples(st.just("bad_pixel_image"), obsids, st.integers(0, 9), dataclasses),
+    st.tuples(st.just("combined"), obsids, st.sampled_from(["image", "rateimage"]), bands, binnings),
+    st.tuples(st.just("combined"), obsids, st.just("expmap"), st.none(), binnings),
 )  # fmt: skip
 
 

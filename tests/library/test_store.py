@@ -342,6 +342,21 @@ class TestS3:
         assert store.url("a/b") == f"s3://{bucket}/a/b"
         store.close()
 
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [
+            ("index.html", "text/html; charset=utf-8"),
+            ("log.txt", "text/plain; charset=utf-8"),
+            ("image.png", "image/png"),
+            ("manifest.json", "application/json"),
+            ("no-such-ending", "application/octet-stream"),
+        ],
+    )
+    def test_a_browser_is_told_what_a_file_is(self, s3, s3_endpoint, name, kind):
+        s3.replace(f"report/{name}", b"what it says")
+        told = s3._files.info(s3._path(f"report/{name}"))
+        assert told["ContentType"] == kind
+
     def test_what_arrives_changed_is_not_used(self, s3, product, tmp_path):
         s3.put("image.fits", product)
         reading = tmp_path / "reading"
