@@ -7,8 +7,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from tasks.core import progress
 from tasks.core.errors import SoftwareFault
 from tasks.core.identifiers import DataClass, ObsID
+from tasks.core.progress import Unit
 from tasks.engines.runner import run_call
 from tasks.engines.workplace import workplace
 from tasks.library.call import Call, OnProgress
@@ -32,6 +34,7 @@ async def fetch(
     pipeline: bool = False,
     rmf: bool = False,
     on_listing: Callable[[str], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Fetched:
     """Have verified copies of the files that an observation's datasets need, and remember which they are.
 
@@ -47,6 +50,8 @@ async def fetch(
         Whether the archive's own response is needed, since none is made.
     on_listing : callable, optional
         Hears the hash of the archive's listing, also when the download fails afterwards.
+    on_progress : callable, optional
+        Hears how many bytes of how many are there.
 
     Raises
     ------
@@ -68,7 +73,11 @@ async def fetch(
     with workplace(site, f"{obsid}-download") as directory:
         try:
             result = await run_call(
-                call, directory / "0", site.log(obsid), cores=site.cores, on_progress=_telling(obsid)
+                call,
+                directory / "0",
+                site.log(obsid),
+                cores=site.cores,
+                on_progress=_telling(obsid, on_progress),
             )
         finally:
             _tell_listing(directory / "0" / LISTING, on_listing)
@@ -85,12 +94,15 @@ def _tell_listing(file: Path, on_listing: Callable[[str], None] | None) -> None:
         on_listing(file.read_text(encoding="ascii"))
 
 
-def _telling(obsid: ObsID) -> OnProgress:
-    """Something that says every few seconds how far a download is."""
+def _telling(obsid: ObsID, on_progress: OnProgress | None) -> OnProgress:
+    """Something that says every few seconds how far a download is, and passes it on every time."""
     last = time.monotonic()
 
     def tell(done: int, total: int) -> None:
         nonlocal last
+        progress.tell(f"download {obsid}", Unit.BYTES, done, total)
+        if on_progress:
+            on_progress(done, total)
         if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
             last = time.monotonic()
             logger.info("%s: %.0f of %.0f MB downloaded", obsid, done / 1e6, total / 1e6)

@@ -1,20 +1,24 @@
 """Making a dataset's page: a call like any other, whose files go to the report's folder in the store."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.state import Standing, State
 from tasks.engines.runner import run_call
 from tasks.engines.workplace import workplace
 from tasks.library.call import Call
-from tasks.library.keys import MANIFEST
-from tasks.library.manifest import Manifest, Product
+from tasks.library.keys import LOG_TAIL, MANIFEST, RECIPE
+from tasks.library.manifest import Manifest, Product, Step
 from tasks.library.publication import manifest_bytes
 from tasks.library.site import Site
 
 _LOG_LINES = 40
+_LOG_BYTES = 1 << 18
+_OWN_CALL = '# {"function":"tasks.report.'
+_STAMP = "page.json"
 _SECONDS = 900.0
 
 
@@ -27,6 +31,7 @@ async def make_page(
     manifest: Manifest | None,
     shown: Sequence[Product],
     files: Sequence[str],
+    stamp: bytes,
 ) -> None:
     """Draw and publish the page of a dataset.
 
@@ -44,11 +49,15 @@ async def make_page(
         The products that the pictures need.
     files : sequence of str
         The names of what is made.
+    stamp : bytes
+        What it is made from, kept beside the page.
     """
     key = f"{obsid}/{dataclass}"
     page = f"report/{key}"
-    links = {MANIFEST: f"../../../{key}/{MANIFEST}"} if manifest else {}
-    links |= {item.name: f"../../../{key}/{item.path}" for item in (manifest.products if manifest else ())}
+    links = {RECIPE: f"../../../{RECIPE}", MANIFEST: f"../../../{key}/{MANIFEST}"} if manifest else {}
+    # S3 takes a plus sign in an address for a blank.
+    products = manifest.products if manifest else ()
+    links |= {item.name: f"../../../{key}/{quote(item.path)}" for item in products}
     with workplace(site, f"{obsid}-{dataclass}-page") as directory:
         inputs = await asyncio.to_thread(_inputs, site, key, manifest, shown, directory)
         call = Call(
@@ -59,7 +68,7 @@ async def make_page(
                 "target": target,
                 "standing": standing.model_dump(mode="json"),
                 "links": links,
-                "log_tail": _tail(site.log(obsid, dataclass)) if standing.state == State.FAILED else "",
+                "log_tail": _log_of(site, obsid, dataclass, standing),
             },
             inputs=inputs,
             outputs=tuple(files),
@@ -69,6 +78,20 @@ async def make_page(
         result = await run_call(call, made, site.log(obsid, dataclass), cores=site.cores)
         drawn = {name: made / name for name in files if name not in result.report.not_made}
         await asyncio.to_thread(_put, site, page, files, drawn)
+        await asyncio.to_thread(site.store.replace, f"{page}/{_STAMP}", stamp)
+
+
+def is_current(site: Site, obsid: ObsID, dataclass: DataClass, stamp: bytes) -> bool:
+    """Whether a dataset's page was made from what `stamp` stands for."""
+    return site.store.read(f"report/{obsid}/{dataclass}/{_STAMP}") == stamp
+
+
+def keep_log(site: Site, obsid: ObsID, words: Callable[[str], str]) -> None:
+    """Put the last lines of an observation's log beside its page, for hosts that do not have the log.
+
+    `words` makes of them what everybody may see.
+    """
+    site.store.replace(f"report/{obsid}/{LOG_TAIL}", words(_tail(site.log(obsid))).encode())
 
 
 def _put(site: Site, page: str, files: Sequence[str], drawn: Mapping[str, Path]) -> None:
@@ -91,8 +114,19 @@ def _inputs(
     return {MANIFEST: str(copy), **local}
 
 
+def _log_of(site: Site, obsid: ObsID, dataclass: DataClass, standing: Standing) -> str:
+    """The last lines of a failed dataset's log; of the observation's where no step of its own has failed."""
+    if standing.state != State.FAILED:
+        return ""
+    own = "" if standing.step == Step.DOWNLOAD else _tail(site.log(obsid, dataclass))
+    return own or _tail(site.log(obsid))
+
+
 def _tail(log: Path) -> str:
-    """The last lines of a log; empty when there is none."""
+    """The last lines of a log, without the pages' own calls; empty when there is none."""
     if not log.exists():
         return ""
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:])
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _LOG_BYTES))
+        lines = file.read().decode("utf-8", errors="replace").splitlines()
+    return "\n".join([line for line in lines if not line.startswith(_OWN_CALL)][-_LOG_LINES:])

@@ -7,11 +7,12 @@ from tasks.core.identifiers import Band
 from tasks.library.manifest import Kind, Manifest, Product, Role
 
 IMAGE: Final = "image.png"
+EXPOSURE_MAP: Final = "exposure-map.png"
 LIGHT_CURVE: Final = "light-curve.png"
 SPECTRUM: Final = "spectrum.png"
 FIT: Final = "fit.png"
 CHANNELS: Final = "channels.png"
-PICTURES: Final = (IMAGE, LIGHT_CURVE, SPECTRUM, CHANNELS, FIT)
+PICTURES: Final = (IMAGE, EXPOSURE_MAP, LIGHT_CURVE, SPECTRUM, CHANNELS, FIT)
 
 MAIN_BAND: Final = Band.parse("0.6-10")
 MAIN_BINNING: Final = 4
@@ -19,9 +20,8 @@ MAIN_BINNING: Final = 4
 
 def preview_products(manifest: Manifest) -> tuple[Product, ...]:
     """The products that a page's pictures are drawn from; they must lie in its working directory."""
-    image = image_product(manifest)
     return (
-        *((image,) if image else ()),
+        *filter(None, (image_product(manifest), exposure_product(manifest))),
         *region_products(manifest),
         *manifest.find(Kind.LIGHT_CURVE),
         *filter(None, (spectrum_product(manifest, role) for role in (Role.SOURCE, Role.BACKGROUND))),
@@ -51,6 +51,12 @@ def _rank_of_image(product: Product) -> tuple[bool, bool, bool, float]:
         product.kind == Kind.RATE_IMAGE,
         float(band.high - band.low),
     )
+
+
+def exposure_product(manifest: Manifest) -> Product | None:
+    """The exposure map, at binning 4 where there is one."""
+    maps = manifest.find(Kind.EXPOSURE_MAP)
+    return max(maps, key=lambda product: product.entry["binning"] == MAIN_BINNING, default=None)
 
 
 def region_products(manifest: Manifest) -> tuple[Product, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tasks.core.state import State
 from tasks.library.summary import Result, Summary
+from tasks.report.advice import without_secrets
 from tasks.report.templates import render
 from tasks.report.words import duration_words
 from tasks.xtend.cautions import Severity
@@ -29,11 +30,12 @@ def sweep_page(summary: Summary) -> str:
         figures=_figures(summary, sections),
         headline=_headline(summary),
         cautions=caution_words,
+        words=without_secrets,
     )
 
 
 def _sections(summary: Summary) -> list[_Section]:
-    done = summary.of(State.DONE)
+    done = tuple(item for item in summary.of(State.DONE) if item.seconds)
     return [
         _Section("failed", "Failed", "Could not be done, and why.", summary.of(State.FAILED)),
         _Section(
@@ -45,15 +47,7 @@ def _sections(summary: Summary) -> list[_Section]:
         _Section(
             "skipped", "Skipped", "There was nothing to do them with, and why.", summary.of(State.SKIPPED)
         ),
-        _Section(
-            "done", "Done", "Made or renewed in this sweep.", tuple(item for item in done if item.seconds)
-        ),
-        _Section(
-            "unchanged",
-            "Nothing to do",
-            "Done before, and nothing has changed since.",
-            tuple(item for item in done if not item.seconds),
-        ),
+        _Section("done", "Done", "Made or renewed in this sweep.", done),
     ]
 
 
@@ -63,8 +57,15 @@ def _figures(summary: Summary, sections: list[_Section]) -> list[tuple[str, str]
         for section in sections
         if section.id != "open" or section.results
     ]
+    # They stand in the index: an archive of which nothing has changed would fill a page every night.
+    unchanged = sum(not item.seconds for item in summary.of(State.DONE))
     duration = duration_words((summary.ended - summary.started).total_seconds())
-    return [("Found", str(summary.found)), *counts, ("Duration", duration)]
+    return [
+        ("Found", str(summary.found)),
+        *counts,
+        ("Nothing to do", str(unchanged)),
+        ("Duration", duration),
+    ]
 
 
 def _headline(summary: Summary) -> str:

@@ -20,6 +20,8 @@ def band_words(band: str) -> str:
 
 def entry_words(entry: Mapping[str, Any]) -> str:
     """The recipe's entry that a product answers: `0.6–10 keV, channels 100–1667, binning 4`."""
+    if "files" in entry:  # of a loader script
+        return band_words("-".join(map(str, entry["kev"])))
     known: dict[str, Callable[[Any], str | None]] = {
         "band": band_words,
         "channels": lambda value: f"channels {value[0]}–{value[1]}",

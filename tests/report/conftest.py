@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,13 +10,20 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.state import Standing
+from tasks.library.history import Tried
 from tasks.library.manifest import InputFile, Kind, Manifest, Product, Role, Step, StepRecord, Target
+from tasks.library.rows import DatasetRow, ObservationRow, Sighting
 from tasks.library.spectral.result import FitResult
+from tasks.library.summarising import results_of
 from tasks.library.summary import Result, Summary
+from tasks.report.site_catalogue import Facts
+from tasks.report.site_known import Known
 from tasks.xtend.cautions import caution, notice, severe
 
 OBSID, DATACLASS = "900000010", "30000010"
+DONE = Standing(state="done")
 RA, DEC = 187.70593, 12.39112
 PIXEL_DEG = 0.000491106681541
 TIMES = {"MJDREFI": 58484, "MJDREFF": 8.007407407407410e-04, "TIMESYS": "TT", "RADECSYS": "FK5"}
@@ -78,6 +85,22 @@ class Dataset:
         fits.PrimaryHDU(np.asarray(pixels, "f4"), header).writeto(self.folder / name, overwrite=True)
         return self.add(kind, Role.FIELD, name, band=band, channels=[100, 1667], binning=binning)
 
+    def exposure_map(self, pixels=None, binning=4):
+        """An exposure map on the grid of the images, exposed for 20 ks but for a strip."""
+        size = 2430 // binning
+        if pixels is None:
+            pixels = np.zeros((size, size))
+            pixels[size // 4 :] = 20000.0
+        self.image(Kind.EXPOSURE_MAP, pixels, binning=binning)
+        made = self.products[-1]
+        self.products[-1] = made.model_copy(update={"entry": {"binning": binning}})
+        return self.folder / made.name
+
+    def loaders(self):
+        for name in ("load.xcm", "load_sherpa.py"):
+            files = {"spectrum": "source.pha", "background": None, "rmf": "source.rmf", "arf": None}
+            self.add(Kind.LOADER, Role.SOURCE, name, "# loads it\n", files=files, others=[], kev=[0.5, 10.0])
+
     def curve(self, role=Role.SOURCE, band="0.6-2.0", rate=None, fraction=None, width=200.0, **keywords):
         if rate is None:
             rate = np.random.default_rng(2).poisson(100, 40) / width
@@ -100,7 +123,11 @@ class Dataset:
             name="RATE",
         )
         name = f"{role}-{band}-lightcurve.fits"
-        fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(self.folder / name, overwrite=True)
+        good = {"START": [170000048.25], "STOP": [170000048.25 + width * max(rate.size, 1)]}
+        gti = fits.BinTableHDU.from_columns(
+            [fits.Column(key, "D", array=values) for key, values in good.items()], name="GTI"
+        )
+        fits.HDUList([fits.PrimaryHDU(), hdu, gti]).writeto(self.folder / name, overwrite=True)
         channels = BANDS.get(band, [100, 1667])
         return self.add(Kind.LIGHT_CURVE, role, name, band=band, channels=channels, time_bin=width)
 
@@ -182,6 +209,9 @@ class Dataset:
 
     def everything(self):
         self.image()
+        self.image(Kind.IMAGE, np.random.default_rng(1).poisson(0.1, (607, 607)))
+        self.exposure_map()
+        self.loaders()
         self.region(Role.SOURCE, "physical\ncircle(1215.5,1215.5,67.87)\n-circle(2005.8,1090.6,92)\n")
         self.region(Role.BACKGROUND, "physical\ncircle(1516.5,1231.9,101.8)\n")
         self.region(Role.CALIBRATION, f'fk5\ncircle({RA},{DEC + 0.2},163")\n', frame="radec")
@@ -209,8 +239,11 @@ class Dataset:
                         engine="native",
                         versions={"xtendflow": "0.1.0"},
                         calls=({"function": "tasks.engines.native.adopt:adopt", "parameters": {"n": 1}},),
-                        facts={"PROCVER": "03.00.013.009", "CALDBVER": "gen20250315", "SEQPNUM": 3},
-                        cautions=(notice("adopted", "The archive's cleaned events are used."),),
+                        facts={
+                            "archive": {"PROCVER": "03.00.013.009", "CALDBVER": "gen20250315", "SEQPNUM": 3},
+                            "exposure_s": 20403.76,
+                        },
+                        cautions=(notice("adopted-events", "The archive's cleaned events are used."),),
                     ),
                     **self._record_of_fit(),
                 },
@@ -263,6 +296,12 @@ class _Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
+@pytest.fixture(scope="session")
+def new_dataset():
+    """What makes a dataset in a folder."""
+    return Dataset
+
+
 @pytest.fixture
 def dataset(tmp_path):
     return Dataset(tmp_path)
@@ -308,5 +347,52 @@ def summary():
             found=4,
             results=tuple(rows if results is None else [result(**row) for row in results]),
         )
+
+    return make
+
+
+@pytest.fixture
+def observed():
+    """Makes what is known of an observation, as ledger and catalogue would tell it."""
+
+    def make(obsid="900000010", name="M 87", datasets=None, state="done", facts=None, **standing):
+        moment = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
+        stands = Standing(state=state, **standing)
+        row = ObservationRow(
+            obsid=ObsID(obsid), name=name, catalogue="a" * 64, selection=None, basis={}, standing=stands,
+            attempts=0, why="new", listing=None, looked=None, since=moment, updated=moment,
+        )  # fmt: skip
+        rows = tuple(
+            DatasetRow(
+                obsid=ObsID(obsid), dataclass=DataClass(dataclass), standing=stand, manifest="b" * 64,
+                recipe="standard", engine="native", cautions=cautions, updated=moment,
+            )
+            for dataclass, (stand, cautions) in (datasets or {}).items()
+        )  # fmt: skip
+        sighting = Sighting(row.obsid, name, "", stands, row.why)
+        return Known(row, facts or Facts(), rows, tuple(results_of(sighting, None, rows)), Tried())
+
+    return make
+
+
+@pytest.fixture
+def archive(observed):
+    """An archive of so many observations of two data classes each, every fourth of them failed."""
+    words = (
+        "the archive's cleaned events are damaged: their compression ended before it should have, at byte "
+    )
+    named = ("adopted-events", "pile-up", "quick-look")
+    usual = (*(notice(name, "One.") for name in named), caution("edge", "Two."), severe("low", "Three."))
+
+    def make(number):
+        for count in range(number):
+            bad = count % 4 == 3
+            stand = Standing(state="failed", kind="permanent", reason=f"{words}{count}") if bad else DONE
+            yield observed(
+                f"{800_000_000 + count}", f"Target {count % 97} of the survey",
+                {"31100010": (stand, usual), "32000010": (stand, usual[:4])},
+                stand.state, Facts(start_mjd=60300.0 + count / 3, exposure=20_000.0 + count),
+                kind=stand.kind, reason=stand.reason,
+            )  # fmt: skip
 
     return make

@@ -1,7 +1,7 @@
 import pytest
 
 from tasks.library.manifest import Kind, Role
-from tasks.report.choice import image_product, preview_products
+from tasks.report.choice import exposure_product, image_product, preview_products
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,20 @@ def test_what_the_pictures_need(dataset):
     needed = {product.name for product in preview_products(dataset.manifest())}
     assert needed == {product.name for product in dataset.products} - {
         "rate-image-0.4-2.0-bin4.fits",
+        "image-0.6-10.0-bin4.fits",
+        "load.xcm",
+        "load_sherpa.py",
         "source-spectrum.fits",
         "radec_900000010_source.reg",
     }
+
+
+def test_the_exposure_map_is_the_binned_one(dataset):
+    assert exposure_product(dataset.manifest()) is None
+    dataset.exposure_map(binning=1)
+    assert exposure_product(dataset.manifest()) == dataset.products[0]
+    dataset.exposure_map()
+    assert exposure_product(dataset.manifest()) == dataset.products[1]
 
 
 def test_nothing_needs_nothing(dataset):

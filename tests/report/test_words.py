@@ -53,6 +53,7 @@ def test_entries():
     )
     assert entry_words({"energy_kev": 6.0}) == "at 6 keV"
     assert entry_words({"key": "0123456789abcdef"}) == "key 0123456789ab"
+    assert entry_words({"files": {"spectrum": "a.pha"}, "others": ["b"], "kev": [0.5, 10.0]}) == "0.5–10 keV"
     assert entry_words({}) == ""
 
 

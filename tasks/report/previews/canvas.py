@@ -68,11 +68,14 @@ class Points:
         Positions on the axes.
     errors : ndarray, shape (2, n)
         Lengths of the bars downwards and upwards.
+    reach : ndarray, shape (2, n), or None
+        Lengths of the bars to the left and to the right, where bins are wide.
     """
 
     x: Floats
     y: Floats
     errors: Floats
+    reach: Floats | None = None
 
     def draw(self, axes: Axes, look: Look) -> None:
         """Draw the points, unjoined."""
@@ -80,6 +83,7 @@ class Points:
             self.x,
             self.y,
             yerr=self.errors,
+            xerr=self.reach,
             label=look.label,
             color=look.colour,
             ecolor=to_rgba(look.colour, 0.35 if look.bar > 2 else 1),

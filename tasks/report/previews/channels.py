@@ -58,7 +58,9 @@ def draw_channels(manifest: Manifest, directory: Path, out: Path) -> Picture:
     agreed = f"agrees with {EV_PER_CHANNEL} eV per channel" if why is None else why
     listed = "; ".join(f"{band_words(str(band))} is {low}–{high}" for band, (low, high) in bands.items())
     return Picture(
-        alt=f"Energy against PI channel by EBOUNDS of the RMF, with {len(bands)} bands marked.",
+        alt="Energy against PI channel by EBOUNDS of the RMF, which rises to "
+        f"{np.max(high, initial=0):.3g} keV in channel {np.max(channel, initial=0):.0f}, with {len(bands)} "
+        "bands marked.",
         caption=f"The RMF {agreed}. Bars mark the channels of the bands, both ends included: "
         f"{listed or 'there is none'}.",
     )
@@ -86,7 +88,11 @@ def _draw(channel: Floats, energy: Floats, bands: Bands, out: Path, *, simulated
         low, high = energies_kev(selection)
         # Side by side below the line, for bands may overlap.
         place = top * (number + 0.5) / (2 * len(bands))
-        axes.plot(selection, [place] * 2, color=BACKGROUND_COLOUR, linewidth=3, marker="|", markersize=12)
+        label = None if number else "channels of the bands"
+        axes.plot(
+            selection, [place] * 2, color=BACKGROUND_COLOUR, linewidth=3, marker="|", markersize=12,
+            label=label,
+        )  # fmt: skip
         axes.annotate(
             band_words(str(band)), (selection.high, place), xytext=(8, 0), textcoords="offset points",
             va="center", fontsize=SMALL_FONT,
@@ -98,5 +104,5 @@ def _draw(channel: Floats, energy: Floats, bands: Bands, out: Path, *, simulated
     axes.set_ylabel("Energy (keV)", fontsize=FONT)
     axes.tick_params(labelsize=SMALL_FONT)
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside upper left", fontsize=FONT, frameon=False)
+    figure.legend(loc="outside upper left", ncols=2, fontsize=SMALL_FONT, frameon=False)
     save(figure, out)

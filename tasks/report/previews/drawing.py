@@ -9,9 +9,10 @@ from PIL import Image
 
 from tasks.core.errors import Outcome
 from tasks.library.manifest import Kind, Manifest
-from tasks.report.choice import CHANNELS, FIT, IMAGE, LIGHT_CURVE, SPECTRUM, preview_products
+from tasks.report.choice import CHANNELS, EXPOSURE_MAP, FIT, IMAGE, LIGHT_CURVE, SPECTRUM, preview_products
 from tasks.report.previews.canvas import Picture
 from tasks.report.previews.channels import draw_channels
+from tasks.report.previews.exposure_map import draw_exposure_map
 from tasks.report.previews.files import says_simulated
 from tasks.report.previews.fit import draw_fit
 from tasks.report.previews.image import draw_image
@@ -42,6 +43,7 @@ class _Plan:
 
 _PLANS: Final = (
     _Plan("Image", IMAGE, draw_image, (Kind.RATE_IMAGE, Kind.IMAGE)),
+    _Plan("Exposure map", EXPOSURE_MAP, draw_exposure_map, (Kind.EXPOSURE_MAP,)),
     _Plan("Light curves", LIGHT_CURVE, draw_light_curves, (Kind.LIGHT_CURVE,)),
     _Plan("Spectrum", SPECTRUM, draw_spectrum, (Kind.GROUPED_SPECTRUM, Kind.SPECTRUM)),
     _Plan("Energy and channel", CHANNELS, draw_channels, (Kind.RMF,)),

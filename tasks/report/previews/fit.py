@@ -146,7 +146,7 @@ def _draw(curve: Curve, out: Path, *, simulated: bool) -> None:
     handles, labels = upper.get_legend_handles_labels()
     # Data before the model.
     figure.legend(
-        handles[::-1], labels[::-1], loc="outside upper left", ncols=2, fontsize=FONT, frameon=False
+        handles[::-1], labels[::-1], loc="outside upper left", ncols=2, fontsize=SMALL_FONT, frameon=False
     )
     save(figure, out)
 

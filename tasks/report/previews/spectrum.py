@@ -26,7 +26,7 @@ from tasks.report.previews.canvas import (
 )
 from tasks.report.previews.counting import count_errors
 from tasks.report.previews.files import is_simulated, keyword, read_table
-from tasks.report.words import band_words
+from tasks.report.words import band_words, figure_words
 from tasks.xtend.channels import EV_PER_CHANNEL, channels
 
 SHOWN: Final = Band.parse("0.4-15")
@@ -144,6 +144,9 @@ def area_ratio(manifest: Manifest, directory: Path) -> float | None:
 def picture_bins(spectrum: Spectrum) -> Indices:
     """Groups merged until they hold 10 counts and are wide enough to be told apart in the picture.
 
+    A background is merged by its own counts: in the source's bins it would be seen only where it happens to
+    hold a count.
+
     Returns
     -------
     ndarray, shape (m, 2)
@@ -185,8 +188,12 @@ def _points(spectrum: Spectrum, bins: Indices, area: float) -> Points:
     edges = spectrum.energy(bins)
     seen = counts > 0
     per_count = area / spectrum.area / spectrum.exposure / np.diff(edges, axis=1)[:, 0]
+    centre = edges.mean(axis=1)
     return Points(
-        edges.mean(axis=1)[seen], (counts * per_count)[seen], (count_errors(counts) * per_count)[:, seen]
+        centre[seen],
+        (counts * per_count)[seen],
+        (count_errors(counts) * per_count)[:, seen],
+        np.abs(edges.T - centre)[:, seen],
     )
 
 
@@ -199,11 +206,11 @@ def _draw(source: Spectrum, background: Spectrum | None, bins: Indices, out: Pat
     points.draw(axes, Look("source", SOURCE_COLOUR, "o"))
     lowest, highest = points.y.min(), points.y.max()
     if background:
-        points = _points(background, bins, source.area)
+        points = _points(background, picture_bins(background), source.area)
         points.draw(axes, Look("background, scaled", BACKGROUND_COLOUR, "s", filled=False))
         lowest, highest = points.y.min(initial=lowest), points.y.max(initial=highest)
     axes.set_ylim(min(lowest / 3, highest / 30), highest * 3)
-    axes.set_xlim(float(SHOWN.low) * 0.95, float(SHOWN.high))
+    axes.set_xlim(float(SHOWN.low) * 0.93, float(SHOWN.high) * 1.07)
     axes.set_xticks([0.5, 1, 2, 5, 10])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda energy, _: f"{energy:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -211,7 +218,7 @@ def _draw(source: Spectrum, background: Spectrum | None, bins: Indices, out: Pat
     axes.set_ylabel("count/s/keV", fontsize=FONT)
     axes.tick_params(labelsize=SMALL_FONT)
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside upper left", ncols=2, fontsize=FONT, frameon=False)
+    figure.legend(loc="outside upper left", ncols=2, fontsize=SMALL_FONT, frameon=False)
     save(figure, out)
 
 
@@ -220,9 +227,11 @@ def _tell(
 ) -> Picture:
     target = manifest.target.name if manifest.target else "the source"
     total = f"{source.summed(bins).sum():,.0f} counts in {source.exposure / 1000:.3g} ks"
+    points = _points(source, bins, source.area)
+    peak = int(points.y.argmax())
     merged = (
-        f"For this picture only, groups are merged to {LEAST_COUNTS} counts or more where there are so many; "
-        f"the file keeps {product.entry.get('grouping', 'every channel')}."
+        f"For this picture only, groups are merged to {LEAST_COUNTS} counts or more where there are so many, "
+        f"of source and background apart; the file keeps {product.entry.get('grouping', 'every channel')}."
     )
     scaled = (
         f" The background is scaled by area and exposure (× {_scale(source, background):.3g})."
@@ -231,7 +240,8 @@ def _tell(
     )
     beside = ", with background" if background else ""
     return Picture(
-        alt=f"Spectrum of {target}, {band_words(str(SHOWN))}: {total}{beside}.",
+        alt=f"Spectrum of {target}, {band_words(str(SHOWN))}: {total}{beside}. It is highest at "
+        f"{points.x[peak]:.2g} keV with {figure_words(float(points.y[peak]), 2)} count/s/keV.",
         caption=merged + scaled + " Errors are Gehrels' below 10 counts. Not divided by the effective area.",
     )
 

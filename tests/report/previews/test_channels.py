@@ -17,7 +17,10 @@ def drawn(dataset):
 def test_the_line_of_the_rmf_with_every_band(dataset):
     dataset.everything()
     picture = drawn(dataset)
-    assert picture.alt == "Energy against PI channel by EBOUNDS of the RMF, with 4 bands marked."
+    assert picture.alt == (
+        "Energy against PI channel by EBOUNDS of the RMF, which rises to 24.6 keV in channel 4095, "
+        "with 4 bands marked."
+    )
     assert picture.caption == (
         "The RMF agrees with 6 eV per channel. Bars mark the channels of the bands, both ends included: "
         "0.6–2 keV is 100–334; 0.6–10 keV is 100–1667; 2–6 keV is 333–1001; 6–10 keV is 1000–1667."

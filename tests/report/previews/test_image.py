@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from tasks.core.errors import NoData, Permanent
 from tasks.library.manifest import Kind, Role
-from tasks.report.previews.image import draw_image
+from tasks.report.previews.image import _colours, draw_image
 
 
 def test_a_rate_image_with_its_regions(dataset, tmp_path):
@@ -14,11 +16,34 @@ def test_a_rate_image_with_its_regions(dataset, tmp_path):
         assert drawn.size[0] == 900
         assert len(drawn.convert("RGB").getcolors(1 << 20)) > 100
     assert out.stat().st_size < 300_000
-    assert picture.alt == (
-        "Rate image, 0.6–10 keV of M 87 on the sky with RA and Dec axes. "
-        "Marked: source, background, excluded, target."
+    assert picture.alt.startswith(
+        "Rate image, 0.6–10 keV of M 87 on the sky with RA and Dec axes. The brightest pixel, with 0.000"
     )
-    assert "not corrected for vignetting" in picture.caption
+    assert picture.alt.endswith("Marked: source, background, excluded, target.")
+    assert "not corrected for vignetting; logarithmic colour scale" in picture.caption
+
+
+def test_the_brightest_pixel_is_told(dataset, tmp_path):
+    pixels = np.random.default_rng(1).poisson(0.1, (607, 607)).astype(float)
+    pixels[303 + 100, 303] = 500
+    dataset.image(Kind.IMAGE, pixels)
+    picture = draw_image(dataset.manifest(), tmp_path, tmp_path / "image.png")
+    # A hundred pixels of 7.07″ to the north of the target, near which the pixel 303 lies.
+    assert "The brightest pixel, with 500 count per pixel of 7.1″, is at RA 187.70" in picture.alt
+    assert "Dec +12.587°, 11.8′ from the target." in picture.alt
+
+
+@given(st.lists(st.floats(1e-9, 1e6), min_size=1, max_size=30))
+def test_the_scale_is_logarithmic_and_its_ticks_lie_within(values):
+    pixels = np.array([0.0, np.nan, *values])
+    colours = _colours(pixels, "count")
+    largest, faint = max(values), float(np.median(values))
+    assert (colours.norm(0.0), colours.norm(largest)) == pytest.approx((0, 1))
+    bend = 10 * largest / faint
+    assert colours.norm(faint) == pytest.approx(np.log1p(bend * faint / largest) / np.log1p(bend))
+    assert colours.ticks[0] == 0
+    assert list(colours.ticks) == sorted(colours.ticks)
+    assert all(tick >= min(values) * (1 - 1e-9) for tick in colours.ticks[1:])
 
 
 def test_marks_change_the_picture(dataset, tmp_path):
@@ -96,3 +121,17 @@ def test_a_target_outside_the_exposed_field_is_in_the_picture(dataset, tmp_path)
             )
         sizes.append(grey)
     assert sizes[1] > 3 * sizes[0]
+
+
+def test_a_strip_has_a_flat_picture_with_all_that_is_marked(dataset, tmp_path):
+    pixels = np.full((607, 607), np.nan)
+    pixels[290:320, 20:580] = 1e-4
+    dataset.image(pixels=pixels)
+    heights = []
+    for marked in (False, True):
+        if marked:
+            dataset.region(Role.CALIBRATION, "physical\ncircle(1200,2300,90)\n")
+        draw_image(dataset.manifest(), tmp_path, tmp_path / "image.png")
+        with Image.open(tmp_path / "image.png") as drawn:
+            heights.append(drawn.size[1])
+    assert heights[0] < 500 < heights[1] < 700

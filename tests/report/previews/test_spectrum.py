@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from tasks.core.errors import NoData, Permanent
 from tasks.library.manifest import Role
+from tasks.report.previews.canvas import Points
 from tasks.report.previews.spectrum import (
     LEAST_COUNTS,
     MOST_POINTS,
@@ -65,10 +67,26 @@ def test_source_and_background(dataset, draw):
     dataset.everything()
     picture = draw()
     assert picture.alt.startswith("Spectrum of M 87, 0.4–15 keV:")
-    assert picture.alt.endswith("with background.")
+    assert "with background. It is highest at 0.88 keV with 0.21 count/s/keV." in picture.alt
     assert "For this picture only" in picture.caption
     assert "the file keeps min:1" in picture.caption
     assert "(× 0.4)" in picture.caption
+
+
+def test_a_background_is_merged_by_its_own_counts(dataset, draw, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(Points, "draw", lambda self, axes, look: drawn.update({look.label: self}))
+    monkeypatch.setattr(Figure, "legend", lambda *_, **__: None)
+    dataset.spectrum(counts=np.full(4096, 50))
+    counts = np.zeros(4096, int)
+    counts[::40] = 1
+    dataset.spectrum(Role.BACKGROUND, counts, area=0.002)
+    draw()
+    background = drawn["background, scaled"]
+    # As bright on average as it is, though most of the source's bins hold none of its counts.
+    width = background.reach.sum(axis=0)
+    assert (background.y * width).sum() / width.sum() == pytest.approx(1 / 40 / 0.006 / 20000, rel=0.05)
+    assert background.x.size < 12 < drawn["source"].x.size
 
 
 def test_the_area_ratio_is_that_of_backscal(dataset, tmp_path):
