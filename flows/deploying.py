@@ -96,7 +96,8 @@ def form(entrypoint: str) -> dict[str, Any]:
     found: dict[str, Any] = parameter_schema(load_flow_from_entrypoint(entrypoint)).model_dump(
         mode="json", exclude_unset=True
     )
-    return found
+    # Else a name that is misspelt would be accepted, and fail on a worker.
+    return {**found, "additionalProperties": False}
 
 
 def pool_template() -> dict[str, Any]:

@@ -26,8 +26,8 @@ from tasks.core.state import State as DatasetState
 from tasks.engines.choice import DEFAULT_QUEUE, HEASOFT_QUEUE, Chosen
 from tasks.library.attempts import Attempt
 from tasks.library.fingerprint import fingerprint
-from tasks.library.leases import holders
 from tasks.library.site import Site, this_site
+from tasks.tagging import tags_of
 
 logger = logging.getLogger("xtendflow.sweep")
 
@@ -37,6 +37,8 @@ DEPLOYMENTS = {DEFAULT_QUEUE: "observation/one", HEASOFT_QUEUE: "observation/one
 _POLL_SECONDS = 3.0
 _PATIENCE = timedelta(minutes=1)
 """After this time in a queue something is said about it."""
+_WORKERS = 3
+"""So many workers may be lost over an observation in one sweep: it may be what brings them down."""
 
 _WHY_NOBODY = {
     WorkQueueStatus.NOT_READY: "no worker polls it: start one with prefect worker start --pool %s "
@@ -50,7 +52,7 @@ async def dispatched(entry: Observation, chosen: Chosen, sweep: str) -> Standing
     """Have a worker do an observation, and wait until it has.
 
     A run for the same thing that waits or goes on already, such as one of a sweep that was killed, is
-    adopted: there is no second one.
+    adopted: there is no second one. When its worker is not heard of any more, another one gets it.
 
     Parameters
     ----------
@@ -72,12 +74,18 @@ async def dispatched(entry: Observation, chosen: Chosen, sweep: str) -> Standing
         When the deployment is missing, or the Prefect server does not answer any more.
     """
     async with _server() as client:
-        run = await _run(client, entry, chosen, sweep)
-        try:
-            run = await _end(client, entry.obsid, run, sweep)
-        except ObjectNotFound:
-            return Standing.of(Transient("its flow run was deleted from the Prefect server"))
-    return standing_after(_state(run), await asyncio.to_thread(_attempt, this_site(), entry.obsid, run))
+        for _ in range(_WORKERS):
+            run = await _run(client, entry, chosen, sweep)
+            try:
+                run = await _end(client, entry.obsid, run, sweep)
+            except ObjectNotFound:
+                return Standing.of(Transient("its flow run was deleted from the Prefect server"))
+            attempt = await asyncio.to_thread(_attempt, this_site(), entry.obsid, run)
+            standing = standing_after(_state(run), attempt)
+            if _state(run).is_final() or (attempt and attempt.ended):
+                break
+            logger.warning("%s %s: %s", entry.obsid, entry.name, standing.reason)
+    return standing
 
 
 def key_of(entry: Observation, chosen: Chosen, attempts: Iterable[Attempt]) -> str:
@@ -157,6 +165,7 @@ async def _start(client: PrefectClient, entry: Observation, chosen: Chosen, swee
                 "sweep": sweep,
             },
             flow_run_name=f"{entry.obsid} {entry.name}".strip(),
+            tags=tags_of(obsid=entry.obsid, engine=chosen.name),
             idempotency_key=key,
             timeout=0,
         )
@@ -202,10 +211,8 @@ def _is_lost(site: Site, obsid: ObsID, run: FlowRun) -> bool:
         attempt = _attempt(site, obsid, run)
         if attempt is None:
             return _age(_state(run)) > begins_within(site)
-        if attempt.ended is None and attempt.host not in holders(site.ledger):
-            # Between the two questions it may have ended in peace.
-            again = _attempt(site, obsid, run)
-            return again is not None and again.ended is None
+        # Not by the holder's name alone: where processes are counted anew, another may have it by now.
+        return any(each.id == attempt.id for each in site.ledger.abandoned_attempts())
     return False
 
 

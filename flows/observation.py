@@ -15,7 +15,7 @@ from flows.products import products
 from tasks.archive.catalogue.crosscheck import cross_check
 from tasks.archive.catalogue.interface import Observation, Query
 from tasks.archive.selection import basis
-from tasks.bookkeeping import page
+from tasks.bookkeeping import combination, page
 from tasks.core.errors import BadInput, LeaseLost, NoData
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.state import Standing
@@ -26,7 +26,9 @@ from tasks.library.eviction import evict
 from tasks.library.logbook import Attempting
 from tasks.library.recipe import Recipe
 from tasks.library.site import this_site
+from tasks.showing import show_failure
 from tasks.steps import SKIPPED, standing_of, together
+from tasks.tagging import tag_error, tag_flow, tagged, untagged
 from tasks.xtend.cautions import Caution
 
 HELD_ELSEWHERE = "HeldElsewhere"
@@ -39,7 +41,7 @@ def _run_name() -> str:
     return " ".join(filter(None, (flow_run.parameters["obsid"], getattr(entry, "name", ""))))
 
 
-@flow(name="observation", flow_run_name=_run_name)
+@flow(name="observation", flow_run_name=_run_name, on_failure=[tag_error])
 async def observation(
     obsid: ObsID, recipe: Recipe = Recipe(), entry: Observation | None = None, sweep: str | None = None
 ) -> Any:
@@ -61,6 +63,7 @@ async def observation(
     entry = entry or await _look_up(obsid)
     chosen = await asyncio.to_thread(choose, recipe)
     await asyncio.to_thread(register, this_site())
+    await tag_flow(obsid=obsid, engine=chosen.name)
     try:
         async with (
             claim(this_site(), obsid) as held,
@@ -73,10 +76,16 @@ async def observation(
                 flow_run_id=flow_run.id,
             ) as attempt,
         ):
-            attempt.standing = await _everything(entry, chosen.recipe, attempt.datasets)
+            with tagged(obsid=obsid, engine=chosen.name):
+                attempt.standing = await _everything(entry, chosen.recipe, attempt.datasets)
+            if len(attempt.datasets) > 1 or attempt.standing.state == DatasetState.FAILED:
+                with untagged():
+                    await combination(obsid, attempt.standing, sorted(attempt.datasets))
     except LeaseLost as exc:
         return Completed(name=HELD_ELSEWHERE, message=str(exc))
     await asyncio.to_thread(evict, this_site())
+    if attempt.standing.state == DatasetState.FAILED:
+        await show_failure(this_site(), obsid, attempt.standing, attempt.datasets)
     return _as_state(attempt.standing)
 
 
@@ -112,10 +121,12 @@ async def _dataset(
     """Make the products of a processed dataset, and its page however that ended."""
     standing = await standing_of(processed)
     if standing.state == DatasetState.DONE:
-        made = await products(entry.obsid, name, recipe, cautions, return_state=True)
+        with tagged(dataclass=name):
+            made = await products(entry.obsid, name, recipe, cautions, return_state=True)
         standing = await standing_of(made)
     standings[name] = standing
-    await page(entry.obsid, name, entry.name, standing)
+    with untagged():
+        await page(entry.obsid, name, entry.name, standing)
 
 
 def overall(standings: Standings) -> Standing:

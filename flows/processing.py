@@ -16,10 +16,11 @@ from tasks.library.recipe import Recipe
 from tasks.library.site import this_site
 from tasks.processing import pipeline, process
 from tasks.steps import do, together
+from tasks.tagging import stage_tags, tag_error
 from tasks.xtend.cautions import Caution
 
 
-@flow(name="processing", flow_run_name="processing {obsid}")
+@flow(name="processing", flow_run_name="processing {obsid}", on_failure=[tag_error])
 async def processing(
     obsid: ObsID, recipe: Recipe = Recipe(), cautions: tuple[Caution, ...] = ()
 ) -> list[State[Any]]:
@@ -34,7 +35,7 @@ async def processing(
     cautions : tuple of Caution
         What discovery noticed, for the manifests.
     """
-    async with claim(this_site(), obsid) as held:
+    async with claim(this_site(), obsid) as held, stage_tags(obsid=obsid):
         datasets = downloaded_datasets(held.site, obsid, recipe, cautions)
         for dataset in datasets:
             await asyncio.to_thread(tidy, held.site.store, obsid, dataset.dataclass, held.confirm)

@@ -9,10 +9,11 @@ from tasks.library.recipe import Recipe
 from tasks.library.site import this_site
 from tasks.products import derived, exposure, extraction, fit, regions, responses
 from tasks.steps import do, relay
+from tasks.tagging import stage_tags, tag_error
 from tasks.xtend.cautions import Caution
 
 
-@flow(name="products", flow_run_name="products {obsid} {dataclass}")
+@flow(name="products", flow_run_name="products {obsid} {dataclass}", on_failure=[tag_error])
 async def products(
     obsid: ObsID, dataclass: DataClass, recipe: Recipe = Recipe(), cautions: tuple[Caution, ...] = ()
 ) -> None:
@@ -27,7 +28,7 @@ async def products(
     cautions : tuple of Caution
         What discovery noticed, for the manifest.
     """
-    async with claim(this_site(), obsid) as held:
+    async with claim(this_site(), obsid) as held, stage_tags(obsid=obsid, dataclass=dataclass):
         dataset = downloaded_dataset(held.site, obsid, dataclass, recipe, cautions)
         for step in (exposure, regions, extraction, derived, responses, fit):
             await relay(await do(step, dataset))

@@ -38,6 +38,10 @@ _SERVER = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    # The pages would look for the API at port 4200; this also holds through a tunnel to another port.
+    "PREFECT_UI_API_URL": "/api",
+    # The newer pages ask a company's server for their settings, whatever was said about analytics.
+    "PREFECT_SERVER_UI_V2_ENABLED": "false",
 }
 _CLIENT = {
     **_QUIET,

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from prefect import flow
@@ -14,17 +15,21 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.utilities.annotations import quote
 
-from flows.discovery import discovery
+from flows.discovery import asked_for, discovery
 from flows.dispatch import dispatched
 from flows.observation import HELD_ELSEWHERE, observation
 from flows.orphans import end_orphans
 from flows.planning import Plan, plan, remember, settle
 from tasks.archive.catalogue.interface import Observation, Query
 from tasks.archive.selection import Choice, Rules, Selection
+from tasks.artifacts import progress
+from tasks.core import progress as heard
 from tasks.core.identifiers import ObsID
+from tasks.core.progress import Unit
 from tasks.core.state import Standing
 from tasks.core.state import State as DatasetState
 from tasks.engines.choice import Chosen, choose, register
+from tasks.library.call import OnProgress
 from tasks.library.eviction import evict
 from tasks.library.ownership import claim_recipe
 from tasks.library.recipe import Recipe
@@ -32,28 +37,23 @@ from tasks.library.rows import SweepRow
 from tasks.library.site import Site, this_site
 from tasks.library.summarising import Ending, results
 from tasks.library.summary import Summary
-from tasks.report.publishing import publish_summary
+from tasks.reporting import publish
+from tasks.showing import show_sweep
 from tasks.steps import standing_of, together
+from tasks.tagging import tag_error, tag_flow, tagged
 
 logger = logging.getLogger("xtendflow.sweep")
 
 _AHEAD = 2
 """How many observations more than there are cores are under way: they download while others compute."""
 
-_NAMED = 3
-"""At most this many ObsIDs stand in the name of a sweep's run."""
-
 
 def _run_name() -> str:
-    query: Query = flow_run.parameters.get("query") or Query()
-    asked = query.model_dump(exclude_defaults=True, mode="json")
-    if obsids := asked.get("obsids"):
-        asked["obsids"] = " ".join(obsids) if len(obsids) <= _NAMED else len(obsids)
-    what = ", ".join(f"{name} {value}" for name, value in asked.items()) or "whole archive"
+    what = asked_for(flow_run.parameters.get("query") or Query())
     return f"sweep-{datetime.now(UTC):%Y-%m-%d} {what}"
 
 
-@flow(name="sweep", flow_run_name=_run_name)
+@flow(name="sweep", flow_run_name=_run_name, on_failure=[tag_error])
 async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), rules: Rules = Rules()) -> State[Any]:
     """Find public observations and make whatever is new or stale; fails when anything failed.
 
@@ -70,6 +70,7 @@ async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), rules: Rules 
     await end_orphans(site)
     register(site)
     chosen = settle(site, recipe)
+    await tag_flow(engine=chosen.name)
     claim_recipe(site.store, chosen.recipe)
     found: Any = (await discovery(query)).unwrap()
     planned = await asyncio.to_thread(plan, site, chosen, query, found, rules)
@@ -81,7 +82,9 @@ async def sweep(query: Query = Query(), recipe: Recipe = Recipe(), rules: Rules 
         choose(chosen.recipe)
     at_once = site.cores + _AHEAD if here else site.settings.in_flight
     endings = await _observe(planned.selection, chosen, row.id, at_once)
-    return _as_state(_summarise(site, row, planned, endings))
+    summary = await asyncio.to_thread(_summarise, site, row, planned, endings)
+    await show_sweep(site, summary, endings)
+    return _as_state(summary)
 
 
 def _begin(site: Site, recipe: Recipe) -> SweepRow:
@@ -107,18 +110,26 @@ def _tell(planned: Plan) -> None:
 
 async def _observe(selection: Selection, chosen: Chosen, name: str, at_once: int) -> dict[ObsID, Ending]:
     """Run the chosen observations, each as a flow run of its own that may fail alone."""
-    slots = asyncio.Semaphore(at_once)
+    slots, ended = asyncio.Semaphore(at_once), Counter[DatasetState]()
 
-    async def run(choice: Choice) -> tuple[ObsID, Ending]:
+    async def run(choice: Choice, tell: OnProgress) -> tuple[ObsID, Ending]:
         async with slots:
             started = time.monotonic()
             row = choice.observation
             logger.info("%s %s: begins (%s)", row.obsid, row.name, choice.why)
             ending = Ending(await _done(row, chosen, name), time.monotonic() - started)
             _log(row, ending)
+            ended[ending.standing.state] += 1
+            tell(ended.total(), len(selection.chosen))
+            heard.tell("observations", Unit.OBSERVATIONS, ended.total(), len(selection.chosen))
             return row.obsid, ending
 
-    return dict(await together(*map(run, selection.chosen)))
+    async with progress("sweep-progress", partial(_so_far, ended)) as tell:
+        return dict(await together(*(run(choice, tell) for choice in selection.chosen)))
+
+
+def _so_far(ended: Counter[DatasetState], done: int, total: int) -> str:
+    return f"{done} of {total} observations have ended, {ended[DatasetState.FAILED]} of them failed"
 
 
 def _log(row: Observation, ending: Ending) -> None:
@@ -130,7 +141,8 @@ async def _done(row: Observation, chosen: Chosen, name: str) -> Standing:
     """Where an observation stands after its flow run, which a worker has or this process."""
     if this_site().settings.dispatch == "deployment":
         return await dispatched(row, chosen, name)
-    state = await observation(row.obsid, chosen.recipe, row, name, return_state=True)
+    with tagged(obsid=row.obsid, engine=chosen.name):
+        state = await observation(row.obsid, chosen.recipe, row, name, return_state=True)
     if state.name == HELD_ELSEWHERE:
         return Standing(state=DatasetState.RUNNING, reason=state.message)
     return await standing_of(state)
@@ -151,7 +163,7 @@ def _summarise(site: Site, row: SweepRow, planned: Plan, endings: dict[ObsID, En
     )
     counts = {str(state): len(summary.of(state)) for state in DatasetState}
     site.ledger.record_sweep(replace(row, ended=summary.ended, counts=counts))
-    publish_summary(site.store, summary)
+    publish(site, summary, planned.selection)
     return summary
 
 

@@ -12,7 +12,8 @@ from tasks.library.dataset import Dataset
 from tasks.library.manifest import Step
 from tasks.library.site import this_site
 from tasks.policies import RETRIED
-from tasks.steps import step_task
+from tasks.steps import during, step_task
+from tasks.tagging import task_tags
 
 process = step_task(Step.PROCESSING)
 
@@ -22,4 +23,5 @@ async def pipeline(obsid: ObsID, datasets: Sequence[Dataset], folder: Path) -> N
     """Run HEASoft's pipeline for an observation; its datasets take their share from `folder`."""
     async with claim(this_site(), obsid) as held:
         held.tries += 1
-        await reprocess(held.site, datasets, folder)
+        with during(Step.PROCESSING), task_tags(obsid=obsid, engine="heasoft"):
+            await reprocess(held.site, datasets, folder)

@@ -1,7 +1,8 @@
 """Steps of a dataset as tasks: cached by fingerprint, retried when transient, made only when stale."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from prefect import Task, task
@@ -9,14 +10,17 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from tasks.core.errors import EnvironmentFault, LeaseLost, Outcome, Skipped, Transient
+from tasks.core.progress import Unit, tell
 from tasks.core.state import Standing
 from tasks.core.state import State as DatasetState
+from tasks.engines.choice import STEPS
 from tasks.engines.step import make, progress
 from tasks.library.claim import Claim, claim
 from tasks.library.dataset import Dataset
 from tasks.library.manifest import Step
 from tasks.library.site import this_site
 from tasks.policies import CACHED, RETRIED
+from tasks.tagging import task_tags
 
 SKIPPED = "Skipped"
 
@@ -31,9 +35,25 @@ def step_task(step: Step) -> Task[[Dataset, str], Any]:
     async def run(dataset: Dataset, fingerprint: str) -> Any:
         async with claim(this_site(), dataset.obsid) as held:
             held.tries += 1
-            return await unless_skipped(_made(step, dataset, held, fingerprint))
+            with during(step), task_tags(**_names(step, dataset)):
+                return await unless_skipped(_made(step, dataset, held, fingerprint))
 
     return run
+
+
+def _names(step: Step, dataset: Dataset) -> dict[str, str]:
+    use = dataset.engine_of(step)
+    return {"obsid": dataset.obsid, "dataclass": dataset.dataclass, "engine": use.name}
+
+
+@contextmanager
+def during(step: Step) -> Iterator[None]:
+    """Have whatever fails here say in which step it did, for `standing_of`."""
+    try:
+        yield
+    except Exception as exc:
+        vars(exc)["step"] = str(step)
+        raise
 
 
 async def _made(step: Step, dataset: Dataset, held: Claim, fingerprint: str) -> str:
@@ -52,11 +72,15 @@ async def unless_skipped(work: Awaitable[Any]) -> Any:
 async def do(step: Task[[Dataset, str], Any], dataset: Dataset) -> State[Any]:
     """Run a step's task; the cache is used only when the manifest agrees that everything is there."""
     site = this_site()
-    found = await asyncio.to_thread(progress, Step(step.name), dataset, site)
+    with during(Step(step.name)):
+        found = await asyncio.to_thread(progress, Step(step.name), dataset, site)
     configured = step.with_options(refresh_cache=not found.complete, result_storage=site.results)
     # Prefect's overloads do not know that an asynchronous task's state is awaited.
     state: Awaitable[State[Any]] = configured(dataset, found.order.fingerprint, return_state=True)  # type: ignore[assignment]
-    return await state
+    ended = await state
+    goes_on = ended.is_completed() and ended.name != SKIPPED
+    tell(dataset.key, Unit.STEPS, STEPS.index(Step(step.name)) + 1 if goes_on else len(STEPS), len(STEPS))
+    return ended
 
 
 async def relay(state: State[Any]) -> Any:
@@ -78,10 +102,12 @@ async def standing_of(state: State[Any]) -> Standing:
         return Standing(state=DatasetState.DONE)
     if isinstance(value, Outcome):
         return Standing.of(value)
+    step = getattr(value, "step", None)
     if isinstance(value, LeaseLost | EnvironmentFault):
-        return Standing.of(Transient(str(value)))
+        return Standing.of(Transient(str(value))).model_copy(update={"step": step})
     why = f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else state.message
-    return Standing(state=DatasetState.FAILED, kind="software", reason=why or f"the run ended {state.name}")
+    reason = why or f"the run ended {state.name}"
+    return Standing(state=DatasetState.FAILED, kind="software", reason=reason, step=step)
 
 
 async def together(*runs: Coroutine[Any, Any, T]) -> list[T]:

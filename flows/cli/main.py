@@ -8,9 +8,11 @@ import typer
 from flows.cli.demo_archive import demo_archive
 from flows.cli.deploy import deploy
 from flows.cli.doctor import doctor
+from flows.cli.export import export
 from flows.cli.extract import extract
 from flows.cli.fit import fit
 from flows.cli.ledger import app as ledger
+from flows.cli.report import report
 from flows.cli.show import show
 from flows.cli.status import status
 from flows.cli.sweep import sweep
@@ -22,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Sweeps the public XRISM-Xtend archive into analysis-ready products.",
 )
-for command in (sweep, status, show, extract, fit, doctor, deploy, demo_archive):
+for command in (sweep, status, show, report, export, extract, fit, doctor, deploy, demo_archive):
     app.command(command.__name__.replace("_", "-"))(command)
 app.add_typer(ledger, name="ledger")
 

@@ -29,9 +29,12 @@ class XtendflowError(Exception):
     ----------
     exit_status : int
         What the command line ends with when this error reaches it.
+    step : str or None
+        The step of a dataset in which it was raised, once that is known.
     """
 
     exit_status: ClassVar[int] = 1
+    step: str | None = None
 
 
 class BadInput(XtendflowError):

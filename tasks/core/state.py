@@ -29,6 +29,8 @@ class Standing(BaseModel):
         The word in parentheses, for skipped and failed ones.
     reason : str, optional
         One sentence for people.
+    step : str, optional
+        The step that failed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +38,7 @@ class Standing(BaseModel):
     state: State
     kind: str | None = None
     reason: str | None = None
+    step: str | None = None
 
     @classmethod
     def of(cls, error: Outcome) -> Self:
@@ -49,7 +52,7 @@ class Standing(BaseModel):
         if not isinstance(error, Skipped | Failed):
             raise TypeError(f"{type(error).__name__} is no state of a dataset")
         state = State.SKIPPED if isinstance(error, Skipped) else State.FAILED
-        return cls(state=state, kind=error.kind, reason=str(error))
+        return cls(state=state, kind=error.kind, reason=str(error), step=error.step)
 
     def __str__(self) -> str:
         return f"{self.state}({self.kind})" if self.kind else str(self.state)

@@ -67,6 +67,7 @@ def row(**changes: Any) -> ObservationRow:
         "listing": "a" * 64,
         "looked": NOW - timedelta(hours=24),
         "updated": NOW - timedelta(hours=24),
+        "since": NOW - timedelta(hours=24),
     }
     return ObservationRow(**plain | changes)
 

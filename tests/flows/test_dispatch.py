@@ -123,7 +123,7 @@ class Server:
 def server(site, monkeypatch):
     known = Server()
 
-    async def start(name, client, parameters, flow_run_name, idempotency_key, timeout):
+    async def start(name, client, parameters, flow_run_name, tags, idempotency_key, timeout):
         known.started.append((name, flow_run_name, idempotency_key, parameters))
         if name not in known.deployments:
             raise ObjectNotFound(http_exc=RuntimeError("404"))
@@ -223,24 +223,39 @@ def test_a_run_that_has_ended_is_not_adopted(server, native, name):
     assert server.started[1][2] == f"{key}:{second.id}"
 
 
-def test_a_run_whose_lease_nobody_keeps_is_neither_waited_for_nor_adopted(server, site, native, attempt):
-    dead = server.plan(key_of(ENTRY, native, []), prefect_state("Pending"), *[prefect_state("Running")] * 3)
-    leases.acquire(site.ledger, ENTRY.obsid, HOLDER, 60)
+def test_a_run_whose_lease_nobody_keeps_is_done_by_another_worker(server, site, native, attempt):
+    key = key_of(ENTRY, native, [])
+    dead = server.plan(key, prefect_state("Pending"), *[prefect_state("Running")] * 3)
+    lease = leases.acquire(site.ledger, ENTRY.obsid, HOLDER, 60)
+    # Of the same name, where processes are counted anew.
+    leases.acquire(site.ledger, "000129000", HOLDER, 60)
     site.ledger.record_attempt(attempt(flow_run_id=str(dead.id)))
     answers = server.states[dead.id]
 
     async def dies_meanwhile(number):
         if len(answers) == 2:
-            leases.end(site.ledger, HOLDER)
+            leases.release(site.ledger, lease)
         return await Server.read_flow_run(server, number)
 
     server.read_flow_run = dies_meanwhile
-    standing = run(native)
-    assert (str(standing), len(answers), server.started) == ("failed(transient)", 1, [])
-    assert HOLDER in standing.reason
-    assert server.crashed == [(dead.id, "the worker that took it is not heard of any more")]
-    server.read_flow_run = lambda number: Server.read_flow_run(server, number)
     assert run(native).reason == "new run"
+    assert len(answers) == 1
+    assert server.crashed == [(dead.id, "the worker that took it is not heard of any more")]
+    assert [each[2] for each in server.started] == [f"{key}:{dead.id}"]
+
+
+def test_what_brings_down_its_workers_is_not_given_to_many(server, site, native, attempt, monkeypatch):
+    async def start(name, client, idempotency_key, **values):
+        made = server.plan(idempotency_key, *[prefect_state("Running")] * 2)
+        server.started.append(made.id)
+        site.ledger.record_attempt(attempt(flow_run_id=str(made.id), host=f"h{len(server.started)}:1"))
+        return made
+
+    monkeypatch.setattr(dispatch, "arun_deployment", start)
+    standing = run(native)
+    assert str(standing) == "failed(transient)"
+    assert standing.reason == "the process that did it at h3:1 is not heard of any more"
+    assert [number for number, _ in server.crashed] == server.started
 
 
 def test_a_worker_may_take_its_time_to_begin_but_not_for_ever(server, native):

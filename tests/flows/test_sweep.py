@@ -96,6 +96,8 @@ def test_an_archive_with_faults(place, prefect):
                 ENDS[obsid, CLASS if obsid == "900013010" else None][1], item["state"]["message"]
             )
 
+    check_tags_and_artifacts(prefect, run, observed)
+
     # The second sweep leaves the bad ones alone, and still lists them; who asks for them gets them.
     published, calls = place.published(), place.calls()
     again = place.sweep()
@@ -121,6 +123,41 @@ def test_an_archive_with_faults(place, prefect):
     files = json.loads(place.run("show", FULL, "--files", "--json").stdout)
     assert [file["needed"] for file in files] == [file["here"] for file in files]
     assert sum(file["needed"] for file in files) == 4
+
+
+def check_tags_and_artifacts(prefect, run, observed):
+    """What people find Prefect's records by, and what these show."""
+    for obsid, item in observed.items():
+        error = {"error:permanent"} if obsid in FAILING else set()
+        assert {tag for tag in item["tags"] if not tag.startswith("process:")} == {
+            f"obsid:{obsid}",
+            "engine:native",
+            *error,
+        }
+    assert "engine:native" in run["tags"]
+    ids = [item["id"] for item in observed.values()]
+    stages = prefect.ask("flow_runs", flow_runs={"parent_flow_run_id": {"any_": ids}})
+    assert not [tag for item in stages for tag in item["tags"] if tag.startswith("error:")]
+    made = {item["name"]: item for item in stages}[f"products {FULL} {CLASS}"]
+    assert {f"obsid:{FULL}", f"dataclass:{CLASS}", "engine:native"} <= set(made["tags"])
+    steps = prefect.ask("task_runs", flow_runs={"id": {"any_": [item["id"] for item in stages]}})
+    tags = {item["name"]: set(item["tags"]) for item in steps}
+    assert tags[f"extraction {FULL} {CLASS}"] == {f"obsid:{FULL}", f"dataclass:{CLASS}", "engine:native"}
+    assert tags[f"fetch {TRUNCATED}"] == {f"obsid:{TRUNCATED}", "error:permanent"}
+
+    artifacts = prefect.ask("artifacts", flow_runs={"id": {"any_": [run["id"], *ids]}})
+    shown = {item["key"]: item["data"] for item in artifacts if item["key"]}
+    datasets = {f"dataset-{obsid}-{name}" for obsid, name in ENDS if name}
+    assert set(shown) >= {"failed-obsids", "sweep-summary", *datasets, *(f"log-{obsid}" for obsid in FAILING)}
+    rows = shown["failed-obsids"].splitlines()[2:]
+    assert [row[2:11] for row in rows] == sorted(FAILING)
+    for row in rows:
+        assert f"../../runs/flow-run/{observed[row[2:11]]['id']}" in row
+        assert "| download | permanent |" in row
+    assert f"| {len(observed)} |" in shown["sweep-summary"]
+    assert "| not observed yet | 2 |" in shown["sweep-summary"]
+    assert "## Cautions" in shown[f"dataset-{FULL}-{CLASS}"]
+    assert max(map(len, map(str, shown.values()))) < 20_000
 
 
 def test_what_is_done_stays_done(lonely, recorded, wait):

@@ -42,7 +42,7 @@ def test_what_people_read(xtendflow):
 def test_what_scripts_read(xtendflow):
     ended = xtendflow("show", OBSID, "--json")
     known = json.loads(ended.out)
-    assert known["standing"] == {"state": "done", "kind": None, "reason": None}
+    assert known["standing"] == {"state": "done", "kind": None, "reason": None, "step": None}
     (dataset,) = known["datasets"]
     assert dataset["dataclass"] == "30000010"
     assert [item["name"] for item in dataset["products"]] == ["1.img", "4.img"]

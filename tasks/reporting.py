@@ -1,0 +1,134 @@
+"""Bringing the report up to date: at a sweep's end, and whenever somebody asks for it."""
+
+import asyncio
+import json
+from collections.abc import Collection
+
+from tasks.archive.selection import Selection
+from tasks.core.errors import LeaseLost
+from tasks.core.identifiers import DataClass, ObsID
+from tasks.core.state import Standing, State
+from tasks.engines.combining import combine
+from tasks.engines.paging import is_current, keep_log, make_page
+from tasks.library.claim import Claim, claim
+from tasks.library.fingerprint import fingerprint
+from tasks.library.publication import read_manifest
+from tasks.library.rows import DatasetRow
+from tasks.library.site import Site
+from tasks.library.summary import Summary
+from tasks.report import site as pages
+from tasks.report.advice import log_words
+from tasks.report.choice import preview_products
+from tasks.report.dataset import PAGE_FILES, PAGE_VERSION
+from tasks.report.publishing import publish_sweep
+from tasks.report.site_catalogue import Facts
+from tasks.report.site_known import Known
+
+_SEVERAL = 2
+
+
+async def make_dataset_page(
+    site: Site, obsid: ObsID, dataclass: DataClass, target: str, standing: Standing
+) -> None:
+    """Draw and publish the page of a dataset."""
+    manifest = await asyncio.to_thread(read_manifest, site.store, obsid, dataclass)
+    shown = preview_products(manifest) if manifest else ()
+    # As the ledger keeps it.
+    of = fingerprint(manifest.model_dump(mode="json", by_alias=True)) if manifest else None
+    stamp = _stamp(of, standing)
+    await make_page(site, obsid, dataclass, target, standing, manifest, shown, PAGE_FILES, stamp)
+
+
+def _stamp(manifest: str | None, standing: Standing) -> bytes:
+    """What a dataset's page is made from: its manifest's fingerprint, its standing, and how pages look."""
+    return json.dumps({"of": fingerprint(PAGE_VERSION, manifest, standing)}).encode()
+
+
+async def complete_observation(held: Claim, standing: Standing, dataclasses: Collection[DataClass]) -> None:
+    """Make what the page of an observation shows besides its datasets: their sum, the log's last lines.
+
+    Parameters
+    ----------
+    held : Claim
+        The observation, which this process holds.
+    standing : Standing
+        How it ended.
+    dataclasses : collection of DataClass
+        Its datasets.
+    """
+    if standing.state == State.FAILED:
+        # Before anything else is written to it.
+        await asyncio.to_thread(keep_log, held.site, held.obsid, log_words)
+    if len(dataclasses) >= _SEVERAL:
+        await combine(held.site, held.obsid, dataclasses, held.confirm)
+
+
+def publish(site: Site, summary: Summary, selection: Selection) -> None:
+    """Publish a sweep's summary and page, and bring the site up to date."""
+    seen = (choice.observation for choice in (*selection.chosen, *selection.left))
+    facts = {row.obsid: Facts.model_validate(row) for row in seen}
+    publish_sweep(site.store, site.ledger, summary, facts)
+
+
+async def rebuild(site: Site, tell: pages.Told) -> pages.Updated:
+    """Make every page of the report that is missing or no longer says what store and ledger know.
+
+    Observations that another process works on are left to it.
+
+    Parameters
+    ----------
+    site : Site
+        Whose store and ledger count.
+    tell : callable
+        Hears how many pages are done, and how many there are to do.
+    """
+    planned = await asyncio.to_thread(pages.plan, site.store, site.ledger, verify=True)
+    fresh = {item.obsid for item in planned.stale}
+    todo = [
+        (item, rows)
+        for item in planned.observations
+        if (rows := await asyncio.to_thread(_to_draw, site, planned, item, item.obsid in fresh))
+        or (item.obsid in fresh and len(item.datasets) >= _SEVERAL)
+    ]
+    total, done = sum(len(rows) for _, rows in todo) + len(planned.stale), 0
+    slots = asyncio.Semaphore(site.cores)
+
+    async def draw(item: Known, rows: list[DatasetRow]) -> int:
+        nonlocal done
+        async with slots:
+            drawn = await _draw(site, item, rows)
+            done += len(rows)
+            tell(done, total)
+            return drawn
+
+    drawn = sum(await asyncio.gather(*(draw(item, rows) for item, rows in todo)))
+    datasets = sum(len(item.datasets) for item in planned.observations)
+    made = await asyncio.to_thread(
+        pages.write, site.store, site.ledger, planned, lambda written, _: tell(done + written, total)
+    )
+    return pages.Updated(made.made + drawn, made.kept + datasets - drawn)
+
+
+def _to_draw(site: Site, planned: pages.Plan, item: Known, stale: bool) -> list[DatasetRow]:
+    """The datasets of an observation whose page is missing or was made from something else."""
+    there = planned.there or {}
+    return [
+        row
+        for row in item.datasets
+        if pages.page_key(item.obsid, row.dataclass) not in there
+        or (stale and not is_current(site, item.obsid, row.dataclass, _stamp(row.manifest, row.standing)))
+    ]
+
+
+async def _draw(site: Site, item: Known, rows: list[DatasetRow]) -> int:
+    """Make pages of an observation's datasets and its combined image, unless somebody else works on it."""
+    try:
+        async with claim(site, item.obsid) as held:
+            for row in rows:
+                await make_dataset_page(site, item.obsid, row.dataclass, item.target, row.standing)
+            if len(item.datasets) >= _SEVERAL:
+                names = [row.dataclass for row in item.datasets if row.manifest]
+                await combine(site, item.obsid, names, held.confirm)
+    except LeaseLost:
+        return 0
+    return len(rows)
