@@ -6,11 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from flows import server as module
@@ -192,3 +195,21 @@ def test_a_home_that_cannot_be_made(settings):
     settings.data.write_text("no folder")
     with pytest.raises(EnvironmentFault, match="cannot be made"), prefect_server(settings):
         pass
+
+
+@pytest.mark.xfail(version("sqlalchemy") >= "2.1", reason="Prefect 3.8 cannot schedule with SQLAlchemy 2.1")
+def test_what_is_scheduled_gets_runs(api):
+    with httpx.Client(base_url=f"{api}/", trust_env=False, timeout=60) as client:
+        flow = client.post("flows/", json={"name": "scheduled"}).raise_for_status().json()["id"]
+        every_night = {"schedule": {"cron": "0 3 * * *"}, "active": True}
+        wanted = {"name": "nightly", "flow_id": flow, "schedules": [every_night]}
+        made = client.post("deployments/", json=wanted).raise_for_status().json()["id"]
+        give_up = time.monotonic() + 40
+        of_it = {"deployments": {"id": {"any_": [made]}}}
+        while not (runs := client.post("flow_runs/filter", json=of_it).raise_for_status().json()):
+            if time.monotonic() > give_up:
+                break
+            time.sleep(0.5)
+        client.delete(f"deployments/{made}").raise_for_status()
+    assert runs
+    assert {run["state_type"] for run in runs} == {"SCHEDULED"}
