@@ -1,9 +1,8 @@
 """`xtendflow export`: all published products as a table that other programs load."""
 
 import json
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
@@ -11,7 +10,9 @@ from uuid import uuid4
 import typer
 
 from flows.cli.options import AsJson, StoreUrl, has_ledger, read_settings
+from flows.cli.progress import shown
 from tasks.core.errors import BadInput, EnvironmentFault, Permanent, Transient
+from tasks.core.progress import Unit, tell
 from tasks.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def export(
         raise BadInput(f"{file} cannot be written: there is no folder {file.parent}")
     if file.is_dir():
         raise BadInput(f"{file} is a folder: name the VOTable to write")
-    found = [row for dataset in _datasets(settings) for row in dataset]
-    with _busy(f"writing {len(found)} products"):
+    with shown("Exporting …"):
+        found = [row for dataset in _datasets(settings) for row in dataset]
         _write(file, found)
     told = {"file": str(file.absolute()), "products": len(found)}
     typer.echo(json.dumps(told, indent=2) if as_json else f"{len(found)} products in {told['file']}")
@@ -57,7 +58,8 @@ def _datasets(settings: Settings) -> "Iterator[list[Row]]":
     ):
         names = {obsid: row.name for obsid, row in ledger.observations().items()}
         published = [row for row in ledger.datasets() if row.manifest]
-        for dataset in _followed(published):
+        for number, dataset in enumerate(published, 1):
+            tell("datasets", Unit.DATASETS, number, len(published))
             yield _rows(settings, opened, dataset, names[dataset.obsid])
 
 
@@ -77,23 +79,6 @@ def _rows(settings: Settings, store: "Store", dataset: "DatasetRow", name: str) 
         typer.echo(f"{folder} has no outline and no times: {exc}", err=True)
     urls = {product.path: store.url(f"{folder}/{product.path}") for product in manifest.products}
     return list(rows(manifest, name, covered, urls))
-
-
-def _followed(datasets: "list[DatasetRow]") -> "Iterable[DatasetRow]":
-    """Datasets one after another, with a bar on a terminal."""
-    from rich.console import Console
-    from rich.progress import track
-
-    quiet = not sys.stderr.isatty()
-    console = Console(stderr=True)
-    return track(datasets, "datasets", console=console, transient=True, disable=quiet)
-
-
-def _busy(what: str) -> AbstractContextManager[object]:
-    """Something that moves on a terminal while there is nothing to count."""
-    from rich.console import Console
-
-    return Console(stderr=True).status(what) if sys.stderr.isatty() else nullcontext()
 
 
 def _write(file: Path, found: "list[Row]") -> None:

@@ -39,6 +39,19 @@ class Line:
     reason: str
     cautions: tuple[tuple[str, str], ...]
 
+    @property
+    def marks(self) -> Markup:
+        """The cautions as HTML."""
+        return _marks(self.cautions)
+
+
+@lru_cache(4096)
+def _marks(cautions: tuple[tuple[str, str], ...]) -> Markup:
+    # Thousands of lines share a few sets of cautions: to go through the template for each would take as long
+    # as everything else.
+    mark = Markup(' <small class="{0}">{0}: {1}</small>')
+    return Markup().join(mark.format(severity, names) for severity, names in cautions)
+
 
 @dataclass(frozen=True)
 class Choices:

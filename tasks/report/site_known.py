@@ -72,7 +72,7 @@ def known(store: Store, ledger: Ledger) -> tuple[Known, ...]:
         datasets[dataset.obsid].append(dataset)
     return tuple(
         _known(row, facts.get(obsid, _NOTHING), datasets[obsid], attempts.get(obsid, _NEVER))
-        for obsid, row in sorted(ledger.observations().items())
+        for obsid, row in ledger.observations().items()
     )
 
 

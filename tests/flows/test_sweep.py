@@ -74,6 +74,11 @@ def test_an_archive_with_faults(place, prefect):
         assert (place.folder / "store/report" / page).is_file()
     front = (place.folder / "store/report/index.html").read_text()
     assert all(obsid in front for obsid, _ in ENDS)
+    broken = (place.folder / f"store/report/{min(FAILING)}/index.html").read_text()
+    assert "The log's last lines" in broken
+    assert "gzip compression is damaged" in broken
+    summed = json.loads((place.folder / "store/report/900002010/combined.json").read_text())
+    assert summed["dataclasses"] == ["31100010", "32000010"]
 
     # Prefect says the same of every run.
     run = prefect.sweep(swept)

@@ -332,6 +332,9 @@ def installation(hosts: dict[str, Host], tmp_path_factory: pytest.TempPathFactor
         launch("services")
         until(lambda: _answers(found), "the Prefect server answers")
         services.run("deploy", command("deploy"), variables("deploy", XTENDFLOW_DATA=str(services.folder)))
+        nightly = found.ask("GET", "deployments/name/sweep/nightly").raise_for_status().json()["id"]
+        # Tests may go on at its hour.
+        found.ask("PATCH", f"deployments/{nightly}", {"paused": True}).raise_for_status()
         for name in WORKERS:
             shutil.copy(archive / CATALOGUE_NAME, hosts[name].folder)
             launch(

@@ -237,6 +237,7 @@ BAD = [
     ({"recipe": {"images": {"bands": [{"low": "0.6", "high": "10"}]}}}, "recipe.images.bands"),
     ({"recipe": {"engine": "magic"}}, "recipe.engine"),
     ({"recipe": {"nonsense": 1}}, "nonsense"),
+    ({"recipee": {}}, "recipee"),
     ({"query": {"obsids": ["12345678"]}}, "query.obsids"),
     ({"query": {"obsids": [900001010]}}, "query.obsids"),
     ({"query": {"radius_arcmin": 0}}, "query.radius_arcmin"),
