@@ -202,7 +202,7 @@ def _wanted(item: Mapping[str, Any], pull: list[Any], pool: str) -> dict[str, An
     strategy = {"collision_strategy": limit["collision_strategy"]} if limit else None
     return {
         "version": item["version"],
-        "description": f"{item['description']}\n\n{_told(item['entrypoint'])}",
+        "description": item["description"],
         "tags": item["tags"],
         "entrypoint": item["entrypoint"],
         "pull_steps": pull,
@@ -214,12 +214,6 @@ def _wanted(item: Mapping[str, Any], pull: list[Any], pool: str) -> dict[str, An
         "work_queue_name": item["work_pool"]["work_queue_name"],
         "job_variables": item["work_pool"]["job_variables"],
     }
-
-
-def _told(entrypoint: str) -> str:
-    """What the flow's documentation says before it comes to parameters; the form explains these."""
-    documented = load_flow_from_entrypoint(entrypoint).description or ""
-    return re.split(r"\n\n\w+\n-{3,}\n", documented, maxsplit=1)[0]
 
 
 def _agree(found: Any, wanted: Any) -> bool:

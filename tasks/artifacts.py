@@ -12,6 +12,7 @@ from prefect.artifacts import (
     acreate_progress_artifact,
     aupdate_progress_artifact,
 )
+from prefect.exceptions import PrefectException
 
 from tasks.library.call import OnProgress
 
@@ -105,6 +106,6 @@ def _telling(key: str) -> Iterator[None]:
     """Say in the log that an artifact was not written, and go on."""
     try:
         yield
-    except (httpx.HTTPError, RuntimeError) as exc:
+    except (httpx.HTTPError, PrefectException, RuntimeError) as exc:
         # A RuntimeError is what Prefect makes of a server that it cannot talk to.
         logger.warning("the artifact %s could not be written: %s", key, type(exc).__name__)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from tasks.archive.selection import Selection
 from tasks.core.errors import LeaseLost
 from tasks.core.identifiers import DataClass, ObsID
+from tasks.core.progress import Unit, tell
 from tasks.core.state import Standing, State
 from tasks.engines.combining import combine
 from tasks.engines.paging import is_current, keep_log, make_page
@@ -70,27 +71,14 @@ def publish(site: Site, summary: Summary, selection: Selection) -> None:
     publish_sweep(site.store, site.ledger, summary, facts)
 
 
-async def rebuild(site: Site, tell: pages.Told) -> pages.Updated:
+async def rebuild(site: Site) -> pages.Updated:
     """Make every page of the report that is missing or no longer says what store and ledger know.
 
     Observations that another process works on are left to it.
-
-    Parameters
-    ----------
-    site : Site
-        Whose store and ledger count.
-    tell : callable
-        Hears how many pages are done, and how many there are to do.
     """
     planned = await asyncio.to_thread(pages.plan, site.store, site.ledger, verify=True)
-    fresh = {item.obsid for item in planned.stale}
-    todo = [
-        (item, rows)
-        for item in planned.observations
-        if (rows := await asyncio.to_thread(_to_draw, site, planned, item, item.obsid in fresh))
-        or (item.obsid in fresh and len(item.datasets) >= _SEVERAL)
-    ]
-    total, done = sum(len(rows) for _, rows in todo) + len(planned.stale), 0
+    todo = await asyncio.to_thread(_to_draw, site, planned)
+    total, done = sum(len(rows) for _, rows in todo), 0
     slots = asyncio.Semaphore(site.cores)
 
     async def draw(item: Known, rows: list[DatasetRow]) -> int:
@@ -98,18 +86,24 @@ async def rebuild(site: Site, tell: pages.Told) -> pages.Updated:
         async with slots:
             drawn = await _draw(site, item, rows)
             done += len(rows)
-            tell(done, total)
+            tell("datasets' pages", Unit.PAGES, done, total)
             return drawn
 
     drawn = sum(await asyncio.gather(*(draw(item, rows) for item, rows in todo)))
     datasets = sum(len(item.datasets) for item in planned.observations)
-    made = await asyncio.to_thread(
-        pages.write, site.store, site.ledger, planned, lambda written, _: tell(done + written, total)
-    )
+    made = await asyncio.to_thread(pages.write, site.store, site.ledger, planned)
     return pages.Updated(made.made + drawn, made.kept + datasets - drawn)
 
 
-def _to_draw(site: Site, planned: pages.Plan, item: Known, stale: bool) -> list[DatasetRow]:
+def _to_draw(site: Site, planned: pages.Plan) -> list[tuple[Known, list[DatasetRow]]]:
+    """Observations with datasets whose page is missing or stale, or whose sum may be; and those datasets."""
+    stale = {item.obsid for item in planned.stale}
+    found = ((item, _stale_rows(site, planned, item, item.obsid in stale)) for item in planned.observations)
+    several = {item.obsid for item in planned.stale if len(item.datasets) >= _SEVERAL}
+    return [(item, rows) for item, rows in found if rows or item.obsid in several]
+
+
+def _stale_rows(site: Site, planned: pages.Plan, item: Known, stale: bool) -> list[DatasetRow]:
     """The datasets of an observation whose page is missing or was made from something else."""
     there = planned.there or {}
     return [

@@ -105,7 +105,9 @@ def test_work_that_fails_says_so_and_nothing_goes_on(pages):
     assert pages.shown == []
 
 
-@pytest.mark.parametrize("fault", [httpx.ConnectError("away"), RuntimeError("no server")])
+@pytest.mark.parametrize(
+    "fault", [httpx.ConnectError("away"), RuntimeError("no server"), artifacts.PrefectException("deleted")]
+)
 def test_a_server_that_is_away_stops_nothing(pages, caplog, fault):
     pages.fault = fault
 

@@ -2,20 +2,18 @@
 
 import asyncio
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli.options import AsJson, StoreUrl, has_ledger, read_settings
+from flows.cli.progress import shown
 from tasks.core.errors import BadInput
 from tasks.core.settings import Settings
 
 if TYPE_CHECKING:
-    from tasks.report.site import Told, Updated
+    from tasks.report.site import Updated
 
 _INDEX = "report/index.html"
 
@@ -53,21 +51,8 @@ def _rebuild(settings: Settings) -> "tuple[Updated, str]":
         raise BadInput(
             f"no ledger is in {settings.root}: `xtendflow ledger rebuild` makes one from the store"
         )
-    with _progress() as tell:
-        return asyncio.run(rebuild(open_site(settings), tell)), store.url(_INDEX)
-
-
-@contextmanager
-def _progress() -> "Iterator[Told]":
-    """A bar on a terminal; nothing where there is none."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("pages"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("pages", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with shown("Making pages …"):
+        return asyncio.run(rebuild(open_site(settings))), store.url(_INDEX)
 
 
 def _show(address: str) -> None:

@@ -14,6 +14,7 @@ class Unit(StrEnum):
     DATASETS = "datasets"
     STEPS = "steps"
     FILES = "files"
+    PAGES = "pages"
 
 
 @dataclass(frozen=True)

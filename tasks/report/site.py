@@ -1,6 +1,6 @@
 """The report as a site of static pages: only those whose content has changed are written again."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tasks.core.identifiers import DataClass, ObsID
+from tasks.core.progress import Unit, tell
 from tasks.core.state import State
 from tasks.library.attempts import Attempt
 from tasks.library.combination import read_combined
@@ -28,9 +29,6 @@ _STATE: Final = "report/site.json"
 _AT_ONCE: Final = 8
 """Pages under way at once: a store far away answers late, and many can wait together."""
 _DIGITS: Final = 16
-
-Told = Callable[[int, int], None]
-"""Hears how many pages are done, and how many there are to do."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +98,9 @@ def plan(store: Store, ledger: Ledger, *, verify: bool = False) -> Plan:
     return Plan(observations, stale, digests, there, before)
 
 
-def write(store: Store, ledger: Ledger, planned: Plan, tell: Told | None = None) -> Updated:
-    """Write the pages that a plan finds stale, and the index where it changes; `tell` hears how far it is."""
-    _make(store, ledger, planned.stale, tell or (lambda done, total: None))
+def write(store: Store, ledger: Ledger, planned: Plan) -> Updated:
+    """Write the pages that a plan finds stale, and the index where it changes."""
+    _make(store, ledger, planned.stale)
     index = index_page(planned.observations, ledger.sweeps())
     digest = fingerprint(index)[:_DIGITS]
     renewed = digest != planned.before.index or (planned.there is not None and INDEX not in planned.there)
@@ -114,12 +112,12 @@ def write(store: Store, ledger: Ledger, planned: Plan, tell: Told | None = None)
     return Updated(made, len(planned.observations) + 1 - made)
 
 
-def _make(store: Store, ledger: Ledger, stale: Iterable[Known], tell: Told) -> None:
+def _make(store: Store, ledger: Ledger, stale: Iterable[Known]) -> None:
     """Write the pages of some observations; the ledger is asked here, the store by several threads."""
     todo = [(item, ledger.attempts(item.obsid)) for item in stale]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for done, _ in enumerate(pool.map(lambda one: _publish(store, *one), todo), start=1):
-            tell(done, len(todo))
+            tell("observations' pages", Unit.PAGES, done, len(todo))
 
 
 def _publish(store: Store, item: Known, attempts: Sequence[Attempt]) -> None:

@@ -104,3 +104,16 @@ def test_the_download_is_told_what_the_engines_need(site, monkeypatch, pipeline,
     monkeypatch.setattr(fetching, "run_call", run_call)
     asyncio.run(fetch(site, OBSID, pipeline=pipeline, rmf=rmf))
     assert told == [(pipeline, rmf)]
+
+
+def test_who_wants_to_hears_how_far_it_is(site, monkeypatch):
+    async def run_call(call, directory, log, *, cores, on_progress):
+        on_progress(1, 4)
+        on_progress(4, 4)
+        return CallResult(call, Report(facts={"datasets": FACTS}), 1.0)
+
+    monkeypatch.setattr(fetching, "run_call", run_call)
+    (site.downloads / OBSID).mkdir(parents=True)
+    heard = []
+    asyncio.run(fetch(site, OBSID, on_progress=lambda *told: heard.append(told)))
+    assert heard == [(1, 4), (4, 4)]

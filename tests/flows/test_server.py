@@ -213,3 +213,9 @@ def test_what_is_scheduled_gets_runs(api):
         client.delete(f"deployments/{made}").raise_for_status()
     assert runs
     assert {run["state_type"] for run in runs} == {"SCHEDULED"}
+
+
+def test_its_pages_ask_the_server_that_they_come_from(api):
+    """Wherever it listens, and nobody else: the newer pages would."""
+    told = httpx.get(f"{api.removesuffix('/api')}/ui-settings", trust_env=False).json()
+    assert (told["api_url"], told["default_ui"]) == ("/api", "v1")

@@ -160,7 +160,7 @@ def check_tags_and_artifacts(prefect, run, observed):
         assert f"../../runs/flow-run/{observed[row[2:11]]['id']}" in row
         assert "| download | permanent |" in row
     assert f"| {len(observed)} |" in shown["sweep-summary"]
-    assert "| not observed yet | 2 |" in shown["sweep-summary"]
+    assert "## Left alone: 3 observations" in shown["sweep-summary"]
     assert "## Cautions" in shown[f"dataset-{FULL}-{CLASS}"]
     assert max(map(len, map(str, shown.values()))) < 20_000
 

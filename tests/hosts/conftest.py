@@ -123,9 +123,13 @@ class Host:
                     found[int(entry.name)] = json.loads((entry / "cwd/.call.json").read_bytes())["function"]
         return found
 
-    def runs(self) -> list[str]:
+    def runs(self) -> list[int]:
         """The processes that flow runs have here."""
-        return [command for _, command in self._processes() if "-m prefect.engine" in command]
+        return [int(entry.name) for entry, command in self._processes() if "-m prefect.engine" in command]
+
+    def workers(self) -> list[int]:
+        """The processes of workers."""
+        return [int(entry.name) for entry, command in self._processes() if "prefect worker start" in command]
 
     def tails(self) -> str:
         """The ends of its logs."""
@@ -242,12 +246,10 @@ def hosts(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Host]]:
     """Three hosts and a switch between them."""
-    missing = [name for name in PROGRAMS if shutil.which(name) is None]
-    if os.getuid() != 0 or sys.platform != "linux" or missing or POSTGRESQL is None:
-        reason = (
-            f"of {', '.join(missing)}" if missing else "of PostgreSQL" if POSTGRESQL is None else "of root"
-        )
-        pytest.skip(f"hosts need Linux, and the lack {reason} is in the way")
+    lacking = [f"no {name}" for name in PROGRAMS if shutil.which(name) is None]
+    lacking += ["no PostgreSQL"] if POSTGRESQL is None else []
+    if sys.platform != "linux" or os.getuid() != 0 or lacking:
+        pytest.skip(f"only root on Linux can make hosts, with all programs ({', '.join(lacking) or 'there'})")
     base = tmp_path_factory.mktemp("hosts")
     names = "".join(f"{address} {name}\n" for name, address in ADDRESSES.items())
     (base / "hosts").write_text(f"127.0.0.1 localhost\n{names}{ADDRESSES['services']} {' '.join(SERVICES)}\n")

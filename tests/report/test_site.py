@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tasks.core.identifiers import DataClass, ObsID
+from tasks.core.progress import listening
 from tasks.core.state import Standing
 from tasks.library.attempts import Attempt
 from tasks.library.ledger import Ledger
@@ -150,8 +151,9 @@ def test_what_pages_were_made_from_may_be_unreadable(place):
 
 def test_progress_is_told(place):
     told = []
-    write(place.store, place.ledger, plan(place.store, place.ledger), lambda *so_far: told.append(so_far))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    with listening(told.append):
+        update(place.store, place.ledger)
+    assert [(item.done, item.total) for item in told] == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_pages_link_only_to_each_other_and_into_the_store(place, parse):

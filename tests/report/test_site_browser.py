@@ -271,6 +271,10 @@ def test_it_reads_well_everywhere(place, opened, width, scheme):
             width,
         )
         assert beyond == [], name
+        buttons = [
+            button.bounding_box() for button in page.get_by_role("button").all() if button.is_visible()
+        ]
+        assert all(box["height"] < 45 for box in buttons), "a button's words are squeezed"
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 27)"}[scheme]
         found = Axe().run(page).response["violations"]
