@@ -294,6 +294,8 @@ def _host(base: Path, name: str) -> Iterator[Host]:
         finally:
             holder.kill()
             for process in host.started:
+                # It stops with what it leads to, and does not go on with it.
+                process.kill()
                 process.wait(PATIENCE)
 
 
