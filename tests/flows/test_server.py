@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -197,7 +196,6 @@ def test_a_home_that_cannot_be_made(settings):
         pass
 
 
-@pytest.mark.xfail(version("sqlalchemy") >= "2.1", reason="Prefect 3.8 cannot schedule with SQLAlchemy 2.1")
 def test_what_is_scheduled_gets_runs(api):
     with httpx.Client(base_url=f"{api}/", trust_env=False, timeout=60) as client:
         flow = client.post("flows/", json={"name": "scheduled"}).raise_for_status().json()["id"]
