@@ -20,7 +20,7 @@ def damaged(store: Store, ledger: Ledger) -> frozenset[ObsID]:
     files = select(_key(product.obsid, product.dataclass, product.path), product.size)
     manifests = select(_key(dataset.obsid, dataset.dataclass, MANIFEST)).where(dataset.manifest.is_not(None))
     with ledger.reading() as connection:
-        sizes: dict[str, int] = dict(connection.execute(files).all())
+        sizes = dict(connection.execute(files).tuples().all())
         named = connection.scalars(manifests).all()
     found = store.sizes_of([*sizes, *named]) if sizes or named else {}
     lost = [key for key in named if key not in found]

@@ -171,7 +171,7 @@ def _failures(connection: Connection) -> tuple[Failure, ...]:
 def _queue(connection: Connection) -> Queue:
     row = schema.observations.c
     counted = select(row.state, func.count()).where(row.state.in_([State.WAITING, State.RUNNING]))
-    numbers: dict[str, int] = dict(connection.execute(counted.group_by(row.state)).all())
+    numbers = dict(connection.execute(counted.group_by(row.state)).tuples().all())
     return Queue(
         numbers.get(State.WAITING, 0),
         numbers.get(State.RUNNING, 0),
