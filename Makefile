@@ -15,9 +15,10 @@ WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
+# With a new pip: before 23.3 it takes the newest of what one package wants with an extra and another without, pinned or not.
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python"; exit 3; }
-	$(PYTHON) -m venv --clear .venv
+	$(PYTHON) -m venv --clear --upgrade-deps .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
@@ -59,18 +60,17 @@ sherpa: .venv/.sherpa  ## Add the engine of fits to the environment (built from 
 readers: $(READERS)/.ready  ## Install Sherpa and XGA apart, for the tests that load products with them
 
 $(READERS)/.ready: requirements-readers.lock
-	$(PYTHON) -m venv --clear $(READERS)
+	$(PYTHON) -m venv --clear --upgrade-deps $(READERS)
 	$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 		-r requirements-readers.lock
 	@touch $@
 
-# Extras are kept: pip before 23.3 takes the newest of a package that another wants with an extra, pinned or not.
 lock:  ## Renew the lock files from pyproject.toml (needs uv)
-	uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-header \
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --extra postgresql --extra redis --group dev pyproject.toml -o requirements.lock
-	uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-header \
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --group readers -o requirements-readers.lock
-	uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-header \
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --group sherpa --constraint requirements.lock -o requirements-sherpa.lock
 
 clean:  ## Remove the environment and everything that sweeps wrote
