@@ -7,12 +7,12 @@ from pathlib import Path, PurePosixPath
 from tasks.artifacts import put_markdown
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.state import Standing, State
-from tasks.core.words import without_password
 from tasks.library.attempts import Attempt
 from tasks.library.publication import read_manifest
 from tasks.library.site import Site
 from tasks.library.summarising import published_since
 from tasks.library.summary import Result, Summary
+from tasks.report.advice import log_words
 from tasks.report.artifacts import (
     FAILED_KEY,
     MOST_FAILURES,
@@ -31,7 +31,6 @@ from tasks.report.dataset import PAGE
 from tasks.report.markdown import plain
 
 _INDEX = "report/index.html"
-_LOG_LINES = 40
 _LOG_BYTES = 1 << 16
 
 
@@ -62,17 +61,16 @@ async def show_failure(
     """Show why an observation failed, with the last lines of its logs: these lie on one host alone."""
     failed = [name for name, each in sorted(datasets.items()) if each.state == State.FAILED]
     logs = [site.log(obsid, name) for name in failed] or [site.log(obsid)]
-    ends = {f"{site.host}:{log}": without_password(_end(log)) for log in logs if log.exists()}
+    ends = {f"{site.host}:{log}": log_words(_end(log)) for log in logs if log.exists()}
     words = f"{plain(str(standing))}: {obsid}, and the end of its log"
     await put_markdown(log_key(obsid), log_end(standing, ends), words)
 
 
 def _end(log: Path) -> str:
-    """The last lines of a log."""
+    """What a log ends with."""
     with log.open("rb") as file:
         file.seek(max(log.stat().st_size - _LOG_BYTES, 0))
-        lines = file.read().decode(errors="replace").splitlines()
-    return "\n".join(lines[-_LOG_LINES:])
+        return file.read().decode(errors="replace")
 
 
 async def show_sweep(site: Site, summary: Summary, ran: Collection[ObsID]) -> None:

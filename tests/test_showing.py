@@ -124,3 +124,13 @@ def test_a_failure_shows_the_end_of_the_log_of_what_failed(site, shown):
 def test_a_failure_without_a_log(site, shown):
     asyncio.run(show_failure(site, OBSID, FAILED, {}))
     assert shown["log-000128000"][0] == "**failed(permanent)** in the step exposure: it is broken"
+
+
+def test_a_log_keeps_its_secrets(site, shown):
+    log = site.log(OBSID, CLASS)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("postgresql://me:hunter2@ledger/x\naws_secret_access_key=abcdefgh12345678\nit broke\n")
+    asyncio.run(show_failure(site, OBSID, FAILED, {CLASS: FAILED}))
+    text = shown["log-000128000"][0]
+    assert "it broke" in text
+    assert not any(secret in text for secret in ("hunter2", "abcdefgh12345678"))
