@@ -7,9 +7,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # The newest Debian or Ubuntu cluster tools, when there are any.
 POSTGRESQL = max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)
@@ -21,6 +25,23 @@ def heard() -> Iterator[None]:
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
+
+
+# Not for the whole session: as long as it is open, asyncio takes this thread for busy with a loop.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator["Browser"]:
+    """The system's Chromium, driven from outside; it asks nobody anything by itself."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("Chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    quiet = "no-first-run disable-background-networking disable-component-update disable-sync disable-quic"
+    flags = [f"--{flag}" for flag in f"no-sandbox disable-gpu {quiet}".split()]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=flags)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

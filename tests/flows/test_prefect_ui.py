@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import httpx
@@ -11,21 +10,10 @@ import pytest
 from flows.server import prefect_server
 from tasks.core.settings import Settings
 
-CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.system,
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"),
-]
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
 ]
 TRUNCATED, DAMAGED, ENCRYPTED = "900011010", "900012010", "900008010"
 
@@ -45,23 +33,19 @@ def ui(api):
 
 
 @pytest.fixture
-def page(ui):
+def page(ui, chromium):
     """A page of a browser, from which nothing is asked elsewhere."""
-    from playwright.sync_api import sync_playwright
-
     elsewhere = set()
 
     def watch(request):
         if not request.url.startswith((ui, "data:", "blob:")):
             elsewhere.add(request.url)
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = browser.new_context(viewport={"width": 1400, "height": 1000}, base_url=ui)
-        context.set_default_timeout(60_000)
-        context.on("request", watch)
-        yield context.new_page()
-        browser.close()
+    context = chromium.new_context(viewport={"width": 1400, "height": 1000}, base_url=ui)
+    context.set_default_timeout(60_000)
+    context.on("request", watch)
+    yield context.new_page()
+    context.close()
     assert elsewhere == set()
 
 

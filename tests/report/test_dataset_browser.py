@@ -1,26 +1,13 @@
 """A dataset's page in a real browser, as people use it."""
 
-import shutil
-
 import pytest
 
 from tasks.library.manifest import Kind, NotMade, Role, Step
 from tasks.report.dataset import make_page
 
-CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.system,
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
 ]
 LONG = "A target with a name that is long enough to need more than one line on a phone " + "x" * 90
 GROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 27)"}
@@ -28,16 +15,6 @@ BEYOND = """() => [...document.querySelectorAll("body *")]
   .filter(e => !e.closest("pre, .skip, .spoken, thead"))
   .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5)
   .map(e => e.outerHTML.slice(0, 80))"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

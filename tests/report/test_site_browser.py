@@ -1,7 +1,6 @@
 """The index and the observations' pages in a real browser, as people use them."""
 
 import functools
-import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,34 +15,13 @@ from tasks.report.site_observation import observation_page
 from tasks.report.sweep import sweep_page
 from tasks.xtend.cautions import caution, severe
 
-CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.system,
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
 ]
 DONE = Standing(state="done")
 LONG = "a-name-without-any-place-to-break-" * 4
 REASON = f"the file {LONG}.fits.gz is damaged: its compression ended before it should have"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
