@@ -62,12 +62,13 @@ def test_a_corner_that_is_missing_is_followed():
 @given(st.floats(0, 90), st.integers(8, 24), st.integers(8, 24))
 @settings(deadline=None, max_examples=40)
 def test_turned_fields(angle, width, height):
-    """Whatever its turn, a rectangle is found with its area, and nearly all its pixels lie inside."""
+    """Whatever its turn, a rectangle is found to well within 10″ (1.4 pixels); nearly all lies inside."""
     y, x = np.indices((80, 80)) - 39.5
     cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     pixels = (abs(cosine * x + sine * y) <= width) & (abs(cosine * y - sine * x) <= height)
     (polygon,) = outline(pixels, PIXEL)
-    assert area(polygon) == pytest.approx(pixels.sum(), rel=0.06)
+    border = 4 * (width + height)
+    assert area(polygon) == pytest.approx(pixels.sum(), abs=0.75 * border)
     inside = Path(polygon).contains_points(np.argwhere(pixels)[:, ::-1] + 1.0, radius=3)
     assert inside.mean() > 0.97
     assert len(polygon) <= 16
