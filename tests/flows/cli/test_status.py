@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,9 +121,12 @@ def watched(here, words, until, **where):
     """What `status --watch` does until it has said something and is interrupted by Ctrl-C."""
     command = [Path(sys.executable).with_name("xtendflow"), "status", *words]
     with subprocess.Popen(command, cwd=here, stderr=subprocess.PIPE, text=True, **where) as process:
-        until(process)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            until(process)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     return process.returncode, out, err
 
 
@@ -157,17 +161,24 @@ def test_scripts_that_watch(here):
 def test_people_who_watch(here):
     """On a terminal the tables are drawn anew in place, and the cursor is there again at the end."""
     ours, theirs = pty.openpty()
-    seen = bytearray()
+    seen, enough = bytearray(), threading.Event()
+
+    def read():
+        with suppress(OSError):  # how Linux says that a terminal was closed
+            while more := os.read(ours, 1 << 16):
+                seen.extend(more)
+                if seen.count(b"datasets that ended") > 1:
+                    enough.set()
 
     def until(process):
         os.close(theirs)
-        while seen.count(b"datasets that ended") < 2:
-            seen.extend(os.read(ours, 1 << 16))
+        assert enough.wait(120)
 
+    # To the end: a terminal that nobody reads stops who writes to it.
+    reader = threading.Thread(target=read)
+    reader.start()
     status, _, err = watched(here, ("--watch", "0.2"), until, stdout=theirs)
-    with suppress(OSError):  # how Linux says that a terminal was closed
-        while more := os.read(ours, 1 << 16):
-            seen.extend(more)
+    reader.join()
     os.close(ours)
     assert (status, err) == (0, "")
     assert b"Traceback" not in seen
