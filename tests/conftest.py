@@ -21,10 +21,17 @@ POSTGRESQL = max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)
 
 @pytest.fixture(scope="session", autouse=True)
 def heard() -> Iterator[None]:
-    """Commands that tests start hear of a terminal that closes, even where `nohup` started the tests."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    """Commands that tests start hear of Ctrl-C and of a terminal that closes.
+
+    What `nohup` starts is deaf to the one, and what a script starts in the background to the other.
+    """
+    before = {
+        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+    }
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 # Not for the whole session: as long as it is open, asyncio takes this thread for busy with a loop.
