@@ -14,8 +14,11 @@ from prefect.client.schemas.filters import (
     FlowRunFilterDeploymentId,
     FlowRunFilterId,
     FlowRunFilterParentFlowRunId,
+    FlowRunFilterParentTaskRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
+    TaskRunFilter,
+    TaskRunFilterId,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
@@ -33,6 +36,8 @@ _UNFINISHED = FlowRunFilterState(
 _PROCESS = "process:"
 _INSIDE = ("observation", "discovery", "download", "processing", "products")
 """Flows that run inside others."""
+_PORTION = 200
+"""So many runs the server is asked about at once; it gives no more."""
 
 
 def process_tag(holder: str) -> str:
@@ -91,23 +96,52 @@ async def _of_dead_workers(client: PrefectClient, site: Site) -> list[tuple[Flow
 
 
 async def _of_nobody(client: PrefectClient, site: Site) -> list[tuple[FlowRun, str]]:
-    """Runs inside others that were made long ago and not begun.
+    """Runs inside others that nobody is at any more.
 
-    The server made them and died before it could answer; whoever asked for them has got others since.
+    Those whose parent has ended: a worker tells of the run whose process it saw die, and not of what went on
+    inside. And those that were made long ago and not begun: the server made them and died before it could
+    answer, and whoever asked for them has got others since.
     """
-    made = await _unfinished(
+    inside = await _unfinished(
         client,
-        FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(is_null_=True)),
+        FlowRunFilter(
+            deployment_id=FlowRunFilterDeploymentId(is_null_=True),
+            parent_task_run_id=FlowRunFilterParentTaskRunId(is_null_=False),
+        ),
         FlowFilter(name=FlowFilterName(any_=[*_INSIDE])),
     )
+    ended = await _with_ended_parents(client, inside)
     return [
-        (run, "nobody has begun it")
-        for run in made
-        if run.state
-        and run.state.type == StateType.PENDING
-        and run.parent_task_run_id
-        and datetime.now(UTC) - run.state.timestamp > begins_within(site)
+        *((run, "the run that it was part of has ended") for run in inside if run.id in ended),
+        *((run, "nobody has begun it") for run in inside if run.id not in ended and _waits_long(run, site)),
     ]
+
+
+async def _with_ended_parents(client: PrefectClient, inside: list[FlowRun]) -> set[UUID]:
+    """Those of the runs whose parents have ended."""
+    ended: set[UUID] = set()
+    for first in range(0, len(inside), _PORTION):
+        runs = inside[first : first + _PORTION]
+        calls = [run.parent_task_run_id for run in runs if run.parent_task_run_id]
+        links = TaskRunFilter(id=TaskRunFilterId(any_=calls))
+        tasks = await client.read_task_runs(task_run_filter=links, limit=_PORTION)
+        above = [task.flow_run_id for task in tasks if task.flow_run_id]
+        wanted = FlowRunFilter(id=FlowRunFilterId(any_=above))
+        parents = await client.read_flow_runs(flow_run_filter=wanted, limit=_PORTION)
+        over = {parent.id for parent in parents if parent.state and parent.state.is_final()}
+        idle = {task.id for task in tasks if task.flow_run_id in over}
+        ended |= {run.id for run in runs if run.parent_task_run_id in idle}
+    return ended
+
+
+def _waits_long(run: FlowRun, site: Site) -> bool:
+    """Whether a run was made so long ago that somebody would have begun it."""
+    state = run.state
+    return (
+        state is not None
+        and state.type == StateType.PENDING
+        and datetime.now(UTC) - state.timestamp > begins_within(site)
+    )
 
 
 def _last_heard(run: FlowRun, attempt: Attempt | None) -> datetime | None:
@@ -150,7 +184,7 @@ async def _unfinished(
     wanted = which.model_copy(update={"state": _UNFINISHED})
     found: list[FlowRun] = []
     while portion := await client.read_flow_runs(
-        flow_run_filter=wanted, flow_filter=of, sort=FlowRunSort.ID_DESC, offset=len(found)
+        flow_run_filter=wanted, flow_filter=of, sort=FlowRunSort.ID_DESC, limit=_PORTION, offset=len(found)
     ):
         found += portion
     return found

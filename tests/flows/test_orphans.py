@@ -77,6 +77,7 @@ def one(): ...
 @task
 def calling(): ...
 
+orphans._PORTION = 4
 orphans.begins_within = lambda site: timedelta(seconds=PATIENCE)
 
 async def main():
@@ -86,7 +87,7 @@ async def main():
         link = await client.create_task_run(calling, flow_run_id=parent.id, dynamic_key="0", state=Running())
         below = {"parent_task_run_id": link.id}
         ended = await client.create_flow_run(other, state=Completed(), **below)
-        many = [await client.create_flow_run(other, state=Pending(), **below) for _ in range(210)]
+        many = [await client.create_flow_run(other, state=Pending(), **below) for _ in range(9)]
         made = await client.create_deployment(await client.create_flow(other), "elsewhere")
         far = await client.create_flow_run_from_deployment(made, state=Running(), **below)
         site.ledger.record_sweep(
@@ -101,6 +102,11 @@ async def main():
         link = await client.create_task_run(calling, bystander.id, dynamic_key="0", state=Running())
         nobodys = await client.create_flow_run(one, state=Pending(), parent_task_run_id=link.id)
         begun = await client.create_flow_run(one, state=Running(), parent_task_run_id=link.id)
+        # A worker saw its process die, and nothing had been noted of it.
+        dead = await client.create_flow_run(other, state=Crashed())
+        link = await client.create_task_run(calling, dead.id, dynamic_key="0", state=Running())
+        below = {"state": Running(), "parent_task_run_id": link.id}
+        left = [await client.create_flow_run(one, **below) for _ in range(9)]
         early, alive = [
             await client.create_flow_run(other, state=Running(), tags=[process_tag(holder)])
             for holder in (gone, site.holder)
@@ -111,7 +117,7 @@ async def main():
         runs = {
             "early": [early], "alive": [alive], "taken": [taken], "parent": [parent],
             "bystander": [bystander], "ended": [ended], "many": many, "far": [far],
-            "silent": [silent], "nobodys": [nobodys], "begun": [begun],
+            "silent": [silent], "nobodys": [nobodys], "begun": [begun], "left": left,
         }
         print(json.dumps({
             name: sorted({(await client.read_flow_run(run.id)).state_name for run in each})
@@ -141,4 +147,5 @@ def test_only_what_went_on_in_the_process_crashed(place, patience, taken):
         "silent": ["Crashed"],
         "nobodys": [taken],
         "begun": ["Running"],
+        "left": ["Crashed"],
     }
