@@ -1,12 +1,19 @@
-"""Child processes of the tests: what they do, and whether they are gone."""
+"""Child processes of the tests: what they do, and whether they are gone. And datasets that are done."""
 
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
+from tasks.library.dataset import Dataset
+from tasks.library.manifest import Manifest, Product, Step, StepRecord
+from tasks.library.orders import PRODUCT_STEPS, Wanted, order
+
+TARGET = {"name": "N132D", "ra": 81.25, "dec": -69.64, "origin": "RA_OBJ/DEC_OBJ of the events"}
+STEPS = (Step.PROCESSING, *PRODUCT_STEPS)
 
 
 @pytest.fixture
@@ -53,3 +60,43 @@ def gone() -> Callable[[int], bool]:
         return False
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def done() -> Callable[..., Manifest]:
+    """The manifest of a dataset of which steps are done, without what the last argument says of a product."""
+    return _done
+
+
+def _done(
+    dataset: Dataset, steps: Sequence[Step] = STEPS, lacks: Callable[[Wanted], bool] = lambda wanted: False
+) -> Manifest:
+    manifest = Manifest(obsid=dataset.obsid, dataclass=dataset.dataclass, recipe="standard")
+    for step in steps:
+        ordered = order(step, dataset, manifest)
+        record = StepRecord(
+            fingerprint=ordered.fingerprint,
+            engine=dataset.engine_of(step).name,
+            versions={},
+            calls=(),
+            facts={"target": TARGET} if step == Step.PROCESSING else {},
+        )
+        made = (_made(step, item) for item in ordered.wanted if not lacks(item))
+        manifest = manifest.model_copy(
+            update={
+                "steps": {**manifest.steps, step: record},
+                "products": (*manifest.products, *made),
+                "not_made": (*manifest.not_made, *ordered.not_made),
+            }
+        )
+    return manifest
+
+
+def _made(step: Step, wanted: Wanted) -> Product:
+    return Product(
+        **wanted.spec.model_dump(),
+        path=f"{step}/{wanted.spec.name}",
+        size=1,
+        sha256=wanted.fingerprint,
+        fingerprint=wanted.fingerprint,
+    )

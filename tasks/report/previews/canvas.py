@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from tasks.library.manifest import Manifest
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +34,30 @@ class Picture:
 
     alt: str
     caption: str
+
+
+class Draw(Protocol):
+    """How each of the previews is drawn."""
+
+    def __call__(self, manifest: Manifest, directory: Path, out: Path) -> Picture:
+        """Draw a picture of a dataset.
+
+        Parameters
+        ----------
+        manifest : Manifest
+            What there is.
+        directory : Path
+            Where its products lie under their own names.
+        out : Path
+            The PNG to write.
+
+        Raises
+        ------
+        NoData
+            When there is nothing to be drawn.
+        Permanent
+            When a file cannot be read.
+        """
 
 
 @dataclass(frozen=True)

@@ -29,23 +29,9 @@ Bands = dict[Band, Channels]
 
 
 def draw_channels(manifest: Manifest, directory: Path, out: Path) -> Picture:
-    """Draw the nominal energy of each channel, with the bands of images and light curves.
+    """Draw the nominal energy of each channel, with the bands of images and light curves. A `Draw`.
 
-    Parameters
-    ----------
-    manifest : Manifest
-        What there is.
-    directory : Path
-        Where its products lie under their own names.
-    out : Path
-        The PNG to write.
-
-    Raises
-    ------
-    NoData
-        When there is no RMF.
-    Permanent
-        When it cannot be read.
+    There is none without an RMF.
     """
     found = manifest.find(Kind.RMF)
     if not found:

@@ -1,6 +1,5 @@
 """All pictures of a dataset's page, and why one is missing."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,7 +9,7 @@ from PIL import Image
 from tasks.core.errors import Outcome
 from tasks.library.manifest import Kind, Manifest
 from tasks.report.choice import CHANNELS, EXPOSURE_MAP, FIT, IMAGE, LIGHT_CURVE, SPECTRUM, preview_products
-from tasks.report.previews.canvas import Picture
+from tasks.report.previews.canvas import Draw, Picture
 from tasks.report.previews.channels import draw_channels
 from tasks.report.previews.exposure_map import draw_exposure_map
 from tasks.report.previews.files import says_simulated
@@ -37,7 +36,7 @@ class _Plan:
 
     title: str
     file: str
-    draw: Callable[[Manifest, Path, Path], Picture]
+    draw: Draw
     kinds: tuple[Kind, ...]
 
 

@@ -18,23 +18,9 @@ _KILO: Final = 1000.0
 
 
 def draw_exposure_map(manifest: Manifest, directory: Path, out: Path) -> Picture:
-    """Draw the exposure map of a dataset.
+    """Draw the exposure map of a dataset. A `Draw`.
 
-    Parameters
-    ----------
-    manifest : Manifest
-        What there is.
-    directory : Path
-        Where its products lie under their own names.
-    out : Path
-        The PNG to write.
-
-    Raises
-    ------
-    NoData
-        When there is none, or it is empty.
-    Permanent
-        When the file cannot be read.
+    There is none without a map, or when it is empty.
     """
     product = exposure_product(manifest)
     if product is None:

@@ -58,23 +58,9 @@ class Groups:
 
 
 def draw_fit(manifest: Manifest, directory: Path, out: Path) -> Picture:
-    """Draw the fit of a dataset.
+    """Draw the fit of a dataset. A `Draw`.
 
-    Parameters
-    ----------
-    manifest : Manifest
-        What there is.
-    directory : Path
-        Where its products lie under their own names.
-    out : Path
-        The PNG to write.
-
-    Raises
-    ------
-    NoData
-        When there is no fit, or it holds nothing to be drawn.
-    Permanent
-        When its file cannot be read.
+    There is none without a fit, or when it holds nothing to be drawn.
     """
     products = manifest.find(Kind.FIT)
     if not products:

@@ -23,23 +23,9 @@ _BENT: Final = 10.0
 
 
 def draw_image(manifest: Manifest, directory: Path, out: Path) -> Picture:
-    """Draw the main image of a dataset.
+    """Draw the main image of a dataset. A `Draw`.
 
-    Parameters
-    ----------
-    manifest : Manifest
-        What there is.
-    directory : Path
-        Where its products lie under their own names.
-    out : Path
-        The PNG to write.
-
-    Raises
-    ------
-    NoData
-        When there is no image, or no pixel of it has a value.
-    Permanent
-        When the file cannot be read.
+    There is none without an image, or when no pixel of it has a value.
     """
     product = image_product(manifest)
     if product is None:

@@ -116,23 +116,9 @@ class _Panel:
 
 
 def draw_light_curves(manifest: Manifest, directory: Path, out: Path) -> Picture:
-    """Draw the light curves of a dataset.
+    """Draw the light curves of a dataset. A `Draw`.
 
-    Parameters
-    ----------
-    manifest : Manifest
-        What there is.
-    directory : Path
-        Where its products lie under their own names.
-    out : Path
-        The PNG to write.
-
-    Raises
-    ------
-    NoData
-        When there is no source curve, or no exposed bin in any.
-    Permanent
-        When a file cannot be read.
+    There is none without a source curve, or when no bin of any is exposed.
     """
     products = manifest.find(Kind.LIGHT_CURVE, Role.SOURCE)
     if not products:

@@ -74,23 +74,10 @@ class Spectrum:
 
 
 def draw_spectrum(manifest: Manifest, directory: Path, out: Path) -> Picture:
-    """Draw the spectrum of the source and its background.
+    """Draw the spectrum of the source and its background. A `Draw`.
 
-    Parameters
-    ----------
-    manifest : Manifest
-        What there is.
-    directory : Path
-        Where its products lie under their own names.
-    out : Path
-        The PNG to write.
-
-    Raises
-    ------
-    NoData
-        When there is no spectrum of the source, or it holds no counts in the range that is shown.
-    Permanent
-        When a file cannot be read, or source and background differ in their channels.
+    There is none without a spectrum of the source, or when it holds no counts in the range that is shown.
+    Its background has to have the same channels.
     """
     product = spectrum_product(manifest, Role.SOURCE)
     if product is None:

@@ -11,7 +11,7 @@ from tasks.engines.interface import StepInputs
 from tasks.library.call import Call
 from tasks.library.dataset import Dataset
 from tasks.library.fingerprint import fingerprint
-from tasks.library.manifest import Manifest, Product, Step, StepRecord
+from tasks.library.manifest import Manifest, Step
 from tasks.library.orders import PRODUCT_STEPS, Order, Wanted, order
 
 OBSID, DATACLASS = "900001010", "30000010"
@@ -19,7 +19,6 @@ EVENTS = f"xtend/event_cl/xa{OBSID}xtd_p0{DATACLASS}_cl.evt.gz"
 SPLIT = (EVENTS, EVENTS.replace("_p0", "_p1"))
 BIMG = f"xtend/event_uf/xa{OBSID}xtd_p0{DATACLASS}.bimg.gz"
 EHK = f"auxil/xa{OBSID}.ehk.gz"
-TARGET = {"name": "N132D", "ra": 81.25, "dec": -69.64, "origin": "RA_OBJ/DEC_OBJ of the events"}
 VERSIONS = {"heasoft": "6.36", "heasoftpy": "1.5", "caldb": "20251115-aaaaaaaaaaaa", "heasoft-engine": "1"}
 STEPS = (Step.PROCESSING, *PRODUCT_STEPS)
 NATIVELY = "tasks.engines.native.given_responses:make"
@@ -52,7 +51,7 @@ class Planned:
 
 
 @pytest.fixture
-def planned() -> Callable[..., Planned]:
+def planned(done: Callable[..., Manifest]) -> Callable[..., Planned]:
     """Plans a step.
 
     `events` are the dataset's, `lacks` says what is not published of the steps before, `published` whether
@@ -103,39 +102,6 @@ def a_dataset(events: tuple[str, ...], recipe: dict[str, Any], versions: dict[st
             },
         }
     )
-
-
-def done(dataset: Dataset, steps: Sequence[Step], lacks: Lacks) -> Manifest:
-    """The manifest when some steps are done."""
-    manifest = Manifest(obsid=dataset.obsid, dataclass=dataset.dataclass, recipe="standard")
-    for step in steps:
-        ordered = order(step, dataset, manifest)
-        record = StepRecord(
-            fingerprint=ordered.fingerprint,
-            engine=dataset.engine_of(step).name,
-            versions={},
-            calls=(),
-            facts={"target": TARGET} if step == Step.PROCESSING else {},
-        )
-        made = (
-            Product(
-                **item.spec.model_dump(),
-                path=f"{step}/{item.spec.name}",
-                size=1,
-                sha256=item.fingerprint,
-                fingerprint=item.fingerprint,
-            )
-            for item in ordered.wanted
-            if not lacks(item)
-        )
-        manifest = manifest.model_copy(
-            update={
-                "steps": {**manifest.steps, step: record},
-                "products": (*manifest.products, *made),
-                "not_made": (*manifest.not_made, *ordered.not_made),
-            }
-        )
-    return manifest
 
 
 @pytest.fixture

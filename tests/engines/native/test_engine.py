@@ -19,7 +19,7 @@ from tasks.engines.native.net_curves import Errors
 from tasks.library.call import Call
 from tasks.library.dataset import Dataset
 from tasks.library.fingerprint import fingerprint
-from tasks.library.manifest import Kind, Manifest, Product, Role, Step, StepRecord
+from tasks.library.manifest import Kind, Manifest, Role, Step
 from tasks.library.orders import PRODUCT_STEPS, Wanted, order
 from tasks.library.recipe import LightCurves, Spectra
 
@@ -59,39 +59,6 @@ def dataset(
             "engines": {step: {"name": "native", "versions": {"native": "1"}} for step in Step},
         }
     )
-
-
-def done(asked: Dataset, lacks: Lacks = lambda wanted: False) -> Manifest:
-    """The manifest when everything is done, except what could not be made."""
-    manifest = Manifest(obsid=asked.obsid, dataclass=asked.dataclass, recipe="standard")
-    for step in STEPS:
-        ordered = order(step, asked, manifest)
-        record = StepRecord(
-            fingerprint=ordered.fingerprint,
-            engine="native",
-            versions={},
-            calls=(),
-            facts={"target": TARGET} if step == Step.PROCESSING else {},
-        )
-        made = (
-            Product(
-                **item.spec.model_dump(),
-                path=f"{step}/{item.spec.name}",
-                size=1,
-                sha256=item.fingerprint,
-                fingerprint=item.fingerprint,
-            )
-            for item in ordered.wanted
-            if not lacks(item)
-        )
-        manifest = manifest.model_copy(
-            update={
-                "steps": {**manifest.steps, step: record},
-                "products": (*manifest.products, *made),
-                "not_made": (*manifest.not_made, *ordered.not_made),
-            }
-        )
-    return manifest
 
 
 def inputs_of(asked: Dataset, manifest: Manifest | None) -> StepInputs:
@@ -175,10 +142,10 @@ VARIANTS: dict[str, tuple[dict[str, Any], Lacks]] = {
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_call_fits_its_function(step, variant):
+def test_a_call_fits_its_function(done, step, variant):
     given, lacks = VARIANTS[variant]
     asked = dataset(**given)
-    manifest = done(asked, lacks)
+    manifest = done(asked, lacks=lacks)
     ordered = order(step, asked, manifest).wanted
     if not ordered:
         assert {
@@ -223,7 +190,7 @@ def test_a_part_of_processing_still_reads_all_of_it():
     assert part.parameters["events"] == whole.parameters["events"]
 
 
-def test_maps_are_made_at_their_binnings():
+def test_maps_are_made_at_their_binnings(done):
     call = plan(Step.EXPOSURE, dataset(), done(dataset()))
     assert call.parameters["maps"].keys() == {"1", "4"}
     assert (call.parameters["delta_arcmin"], call.parameters["numphi"]) == (20.0, 1)
@@ -234,10 +201,10 @@ def test_maps_are_made_at_their_binnings():
     ("variant", "exposure_map", "bad_pixels"),
     [("everything", True, False), ("no EHK", False, True), ("nothing but events", False, False)],
 )
-def test_regions_stand_on_the_best_area_there_is(variant, exposure_map, bad_pixels):
+def test_regions_stand_on_the_best_area_there_is(done, variant, exposure_map, bad_pixels):
     given, lacks = VARIANTS[variant]
     asked = dataset(**given)
-    call = plan(Step.REGIONS, asked, done(asked, lacks))
+    call = plan(Step.REGIONS, asked, done(asked, lacks=lacks))
     assert bool(call.parameters["exposure_map"]) == exposure_map
     assert bool(call.parameters["bad_pixels"]) == bad_pixels
     assert call.parameters["names"].keys() == {
@@ -246,7 +213,7 @@ def test_regions_stand_on_the_best_area_there_is(variant, exposure_map, bad_pixe
     assert call.parameters["target"] == TARGET
 
 
-def test_given_regions_are_handed_over_under_names_of_their_own(tmp_path):
+def test_given_regions_are_handed_over_under_names_of_their_own(done, tmp_path):
     files = {role: tmp_path / f"900001010_{role}.reg" for role in ("src", "back")}
     for path in files.values():
         path.write_text("physical\ncircle(1,2,3)\n")
@@ -263,15 +230,15 @@ def test_given_regions_are_handed_over_under_names_of_their_own(tmp_path):
     }  # fmt: skip
 
 
-def test_all_files_of_split_events_are_looked_at_for_sources():
+def test_all_files_of_split_events_are_looked_at_for_sources(done):
     given, lacks = VARIANTS["split events"]
     asked = dataset(**given)
-    call = plan(Step.REGIONS, asked, done(asked, lacks))
+    call = plan(Step.REGIONS, asked, done(asked, lacks=lacks))
     assert len(call.parameters["events"]) == 2
     assert set(call.parameters["events"]) <= call.inputs.keys()
 
 
-def test_requests_of_extraction_are_what_it_reads():
+def test_requests_of_extraction_are_what_it_reads(done):
     asked = dataset()
     parameters = plan(Step.EXTRACTION, asked, done(asked)).parameters
     images = [ImageRequest.model_validate(item) for item in parameters["images"]]
@@ -288,13 +255,13 @@ def test_requests_of_extraction_are_what_it_reads():
     }
 
 
-def test_without_a_map_spectra_have_areas_by_pixels():
+def test_without_a_map_spectra_have_areas_by_pixels(done):
     asked = dataset(ehk=False)
     spectra = plan(Step.EXTRACTION, asked, done(asked)).parameters["spectra"]
     assert [item["exposure_map"] for item in spectra] == [None, None]
 
 
-def test_what_is_derived_is_derived_of_its_own_kind():
+def test_what_is_derived_is_derived_of_its_own_kind(done):
     asked = dataset()
     manifest = done(asked)
     by_name = {item.name: item for item in manifest.products}
@@ -318,7 +285,7 @@ def test_what_is_derived_is_derived_of_its_own_kind():
     assert (len(parameters["rate_images"]), len(parameters["net_curves"])) == (6, 3)
 
 
-def test_every_choice_of_the_recipe_reaches_its_function_and_is_known_there():
+def test_every_choice_of_the_recipe_reaches_its_function_and_is_known_there(done):
     def choices(part: type[BaseModel], field: str) -> tuple[str, ...]:
         return get_args(part.model_fields[field].annotation)
 
@@ -343,7 +310,7 @@ def test_every_choice_of_the_recipe_reaches_its_function_and_is_known_there():
         assert {item["errors"] for item in derived["net_curves"]} == {errors}
 
 
-def test_the_archives_rmf_comes_from_the_downloads_and_what_is_published_is_taken_from_there():
+def test_the_archives_rmf_comes_from_the_downloads_and_what_is_published_is_taken_from_there(done):
     asked = dataset()
     manifest = done(asked)
     call = plan(Step.RESPONSES, asked, manifest)
@@ -366,7 +333,7 @@ def test_the_archives_rmf_comes_from_the_downloads_and_what_is_published_is_take
     assert part.inputs[grouped["rmf"]] == f"/the/store/responses/{grouped['rmf']}"
 
 
-def test_given_responses_are_linked_where_they_are():
+def test_given_responses_are_linked_where_they_are(done):
     asked = dataset(recipe={"responses": {"rmf": __file__, "arf": __file__}})
     call = plan(Step.RESPONSES, asked, done(asked))
     assert {name: path for name, path in call.inputs.items() if name.startswith("given.")} == {
@@ -376,7 +343,7 @@ def test_given_responses_are_linked_where_they_are():
     assert call.parameters["arf"]["kev"] == [0.5, 10.0]
 
 
-def test_what_makes_no_sense_is_a_fault():
+def test_what_makes_no_sense_is_a_fault(done):
     asked = dataset()
     manifest = done(asked)
     maps = order(Step.EXPOSURE, asked, manifest).wanted
