@@ -17,7 +17,8 @@ from tasks.xtend.field import (
     exposed_fraction,
     exposed_mean,
 )
-from tasks.xtend.geometry import PIXEL_ARCMIN, PIXEL_ARCSEC, Nominal
+from tasks.xtend.geometry import PIXEL_ARCMIN, PIXEL_ARCSEC
+from tasks.xtend.nominal import Nominal
 from tasks.xtend.shapes import PixelShape
 from tasks.xtend.sources import Source, find_sources
 from tasks.xtend.target import TargetView, assess_target, without_target

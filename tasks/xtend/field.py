@@ -14,10 +14,10 @@ from tasks.xtend.geometry import (
     SKY_SIZE,
     DetPixels,
     Floats,
-    Nominal,
     SkyPixels,
     det_to_sky,
 )
+from tasks.xtend.nominal import Nominal
 
 BINNING: Final = 4
 """Sky pixels per coarse pixel and axis: 7″, the size of the PSF's core."""

@@ -6,7 +6,8 @@ from typing import Literal
 import numpy as np
 
 from tasks.xtend.field import Circle
-from tasks.xtend.geometry import PIXEL_DEG, Nominal, SkyPixels
+from tasks.xtend.geometry import PIXEL_DEG, SkyPixels
+from tasks.xtend.nominal import Nominal
 from tasks.xtend.shapes import PixelShape
 
 Frame = Literal["fk5", "physical"]

@@ -16,11 +16,11 @@ from tasks.xtend.geometry import (
     PIXEL_ARCSEC,
     SKY_SIZE,
     DetPixels,
-    Nominal,
     SkyPixels,
     det_to_sky,
     sky_to_det,
 )
+from tasks.xtend.nominal import Nominal
 
 SECONDS = 20_000.0
 PROFILES = ((0.35, 6.0), (0.65, 74.0))

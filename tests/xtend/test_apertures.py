@@ -13,7 +13,8 @@ from tasks.xtend.apertures import (
 )
 from tasks.xtend.backgrounds import BackgroundRule
 from tasks.xtend.field import Circle, world_circle
-from tasks.xtend.geometry import PIXEL_ARCMIN, DetPixels, Nominal, det_to_sky
+from tasks.xtend.geometry import PIXEL_ARCMIN, DetPixels, det_to_sky
+from tasks.xtend.nominal import Nominal
 
 AIM = Nominal(81.2594, -69.6435, 30.0)
 TARGET = (748.5, 748.5)

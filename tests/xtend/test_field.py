@@ -19,11 +19,11 @@ from tasks.xtend.geometry import (
     PIXEL_DEG,
     SKY_SIZE,
     DetPixels,
-    Nominal,
     SkyPixels,
     det_to_sky,
     sky_to_det,
 )
+from tasks.xtend.nominal import Nominal
 
 AIM = Nominal(81.2594, -69.6435, 30.0)
 ROWS, COLUMNS = np.mgrid[1 : SKY_SIZE + 1, 1 : SKY_SIZE + 1]

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.xtend.field import Circle
-from tasks.xtend.geometry import PIXEL_ARCSEC, Nominal
+from tasks.xtend.geometry import PIXEL_ARCSEC
+from tasks.xtend.nominal import Nominal
 from tasks.xtend.region_files import region_text, shape_line
 from tasks.xtend.regions import read_region
 from tasks.xtend.shapes import PixelShape

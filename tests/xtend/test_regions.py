@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import BadInput
-from tasks.xtend.geometry import Nominal
+from tasks.xtend.nominal import Nominal
 from tasks.xtend.regions import Region, Shape, read_region
 
 ALPHA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "heasoft-reference" / "alpha"

@@ -23,7 +23,8 @@ from tasks.archive.simulated.fits_files import (
 )
 from tasks.archive.simulated.timeline import Intervals
 from tasks.xtend.channels import CHANNEL_COUNT
-from tasks.xtend.geometry import CCD_SIZE, DET_SIZE, PIXEL_DEG, SKY_CENTRE, SKY_SIZE, Nominal
+from tasks.xtend.geometry import CCD_SIZE, DET_SIZE, PIXEL_DEG, SKY_CENTRE, SKY_SIZE
+from tasks.xtend.nominal import Nominal
 
 _NULL: Final = -999
 _COLUMNS: Final[tuple[tuple[str, str, str | None, int | None, tuple[int, int] | None], ...]] = (

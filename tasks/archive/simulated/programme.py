@@ -7,7 +7,7 @@ import numpy as np
 
 from tasks.archive.simulated.sources import ABSORBED, POWER_LAW, STAR, THERMAL, Source, Spectrum
 from tasks.core.identifiers import DataClass, ObsID
-from tasks.xtend.geometry import Nominal
+from tasks.xtend.nominal import Nominal
 
 Presence = Literal["open", "encrypted", "none"]
 Fault = Literal["truncated", "flipped", "no-good-time", "no-ehk", "unknown-class"]

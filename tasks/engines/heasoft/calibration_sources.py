@@ -25,15 +25,8 @@ from tasks.library.call import Call, Report
 from tasks.library.manifest import Kind, Step
 from tasks.library.orders import Wanted
 from tasks.xtend.cautions import Caution, caution
-from tasks.xtend.geometry import (
-    CALIBRATION_CIRCLES,
-    DET_SIZE,
-    DetPixels,
-    Floats,
-    Nominal,
-    SkyPixels,
-    det_to_sky,
-)
+from tasks.xtend.geometry import CALIBRATION_CIRCLES, DET_SIZE, DetPixels, Floats, SkyPixels, det_to_sky
+from tasks.xtend.nominal import Nominal
 
 SHIPPED: Final = "calsrc_XTD_det.reg"
 GIVEN: Final = "given.reg"

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from tasks.engines.native.attitude import Wedge
 from tasks.engines.native.events import EventList
-from tasks.xtend.geometry import PIXEL_DEG, SKY_CENTRE, Floats, Nominal, binned_size
+from tasks.xtend.geometry import PIXEL_DEG, SKY_CENTRE, Floats, binned_size
+from tasks.xtend.nominal import Nominal
 
 _COPIED: Final = (
     "FILTER", "DETNAM", "DATAMODE", "OBS_MODE", "ORIGIN", "RA_OBJ", "DEC_OBJ", "PA_NOM",

@@ -19,7 +19,8 @@ from tasks.engines.native.projection import nominal_coverage
 from tasks.engines.native.selection import Selection
 from tasks.xtend.channels import channels
 from tasks.xtend.field import Circle, Field, calibration_circles
-from tasks.xtend.geometry import DET_SIZE, SKY_SIZE, Nominal
+from tasks.xtend.geometry import DET_SIZE, SKY_SIZE
+from tasks.xtend.nominal import Nominal
 
 DETECTION_BAND: Final = Band.parse("0.6-10")
 

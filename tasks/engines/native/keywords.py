@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.core.errors import Permanent
-from tasks.xtend.geometry import Nominal
+from tasks.xtend.nominal import Nominal
 
 
 def figure(header: Mapping[str, Any], key: str, name: str) -> float:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.engines.native.attitude import Attitude
-from tasks.xtend.geometry import DET_AIM, DET_SIZE, PIXEL_DEG, SKY_CENTRE, SKY_SIZE, Floats, Nominal
+from tasks.xtend.geometry import DET_AIM, DET_SIZE, PIXEL_DEG, SKY_CENTRE, SKY_SIZE, Floats
+from tasks.xtend.nominal import Nominal
 
 Mask = NDArray[np.bool_]
 Coverage = NDArray[np.float32]

@@ -20,8 +20,9 @@ from tasks.xtend.apertures import (
 from tasks.xtend.backgrounds import POOR, BackgroundRule
 from tasks.xtend.cautions import Caution, caution
 from tasks.xtend.field import Circle, Field, world_circle
-from tasks.xtend.geometry import Nominal, SkyPixels
+from tasks.xtend.geometry import SkyPixels
 from tasks.xtend.given_regions import check_apart, given_aperture
+from tasks.xtend.nominal import Nominal
 from tasks.xtend.region_files import region_text
 from tasks.xtend.regions import read_region
 from tasks.xtend.sources import Source

@@ -25,7 +25,8 @@ from tasks.library.dataset import Dataset
 from tasks.library.fingerprint import fingerprint
 from tasks.library.manifest import Kind, Manifest, Product, Role, Step, StepRecord
 from tasks.library.orders import order
-from tasks.xtend.geometry import CALIBRATION_CIRCLES, DetPixels, Nominal, det_to_sky
+from tasks.xtend.geometry import CALIBRATION_CIRCLES, DetPixels, det_to_sky
+from tasks.xtend.nominal import Nominal
 from tasks.xtend.regions import read_region
 
 OBSID, DATACLASS = "900001010", "30000010"

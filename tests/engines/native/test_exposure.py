@@ -16,7 +16,8 @@ from tasks.engines.native.detector import live_mask, read_bad_pixels
 from tasks.engines.native.events import read_events
 from tasks.engines.native.exposure import exposure_map, make
 from tasks.engines.native.exposure_hdus import block_mean
-from tasks.xtend.geometry import DET_SIZE, Nominal
+from tasks.xtend.geometry import DET_SIZE
+from tasks.xtend.nominal import Nominal
 
 NOMINAL = Nominal(50.0, -30.0, 20.0)
 

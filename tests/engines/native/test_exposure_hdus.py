@@ -9,7 +9,8 @@ from astropy.io import fits
 from tasks.engines.native.attitude import Attitude, Wedge
 from tasks.engines.native.exposure_hdus import MadeMap, map_hdus
 from tasks.engines.native.gti import Gti
-from tasks.xtend.geometry import DET_SIZE, SKY_SIZE, Nominal
+from tasks.xtend.geometry import DET_SIZE, SKY_SIZE
+from tasks.xtend.nominal import Nominal
 
 
 def wedge(number: int) -> Wedge:

@@ -28,7 +28,8 @@ from tasks.engines.native.extraction import extract
 from tasks.engines.native.gti import Gti
 from tasks.engines.native.projection import coverage
 from tasks.engines.native.rotation import RotationFit
-from tasks.xtend.geometry import DET_SIZE, PIXEL_DEG, Nominal
+from tasks.xtend.geometry import DET_SIZE, PIXEL_DEG
+from tasks.xtend.nominal import Nominal
 
 Shape = tuple[str, str, tuple[float, ...]]
 """Sign, kind and figures of a shape in sky pixels."""

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tasks.engines.native.attitude import Attitude
 from tasks.engines.native.projection import coverage, nominal_coverage, sky_to_det_matrix
-from tasks.xtend.geometry import DET_SIZE, DET_TO_FOC, SKY_SIZE, DetPixels, Nominal, det_to_sky
+from tasks.xtend.geometry import DET_SIZE, DET_TO_FOC, SKY_SIZE, DetPixels, det_to_sky
+from tasks.xtend.nominal import Nominal
 
 NOMINAL = Nominal(187.70593, 12.39112, 273.4)
 angles = st.floats(0, 360, allow_nan=False)

@@ -10,7 +10,8 @@ from astropy.io import fits
 
 from tasks.core.errors import Permanent, SoftwareFault
 from tasks.engines.native.regions import choose
-from tasks.xtend.geometry import PIXEL_DEG, SKY_SIZE, DetPixels, Nominal, det_to_sky
+from tasks.xtend.geometry import PIXEL_DEG, SKY_SIZE, DetPixels, det_to_sky
+from tasks.xtend.nominal import Nominal
 from tasks.xtend.regions import read_region
 
 AIM = Nominal(187.70593, 12.39112, 273.4)

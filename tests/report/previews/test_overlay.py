@@ -3,7 +3,7 @@ from regions import PixCoord
 
 from tasks.core.errors import Permanent
 from tasks.report.previews.overlay import read_shapes
-from tasks.xtend.geometry import Nominal
+from tasks.xtend.nominal import Nominal
 
 RA, DEC = 187.70593, 12.39112
 

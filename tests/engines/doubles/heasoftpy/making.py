@@ -12,8 +12,9 @@ from tasks.engines.native import exposure
 from tasks.engines.native.extraction import extract
 from tasks.engines.native.grouping import Beside, write_grouped
 from tasks.engines.native.net_curves import write_net_curve
-from tasks.xtend.geometry import DetPixels, Nominal, det_to_sky
+from tasks.xtend.geometry import DetPixels, det_to_sky
 from tasks.xtend.grouping import GroupingKind, GroupingRule
+from tasks.xtend.nominal import Nominal
 from tasks.xtend.regions import read_region
 
 from . import invented
