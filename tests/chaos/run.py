@@ -43,8 +43,10 @@ LONG: dict[str, tuple[float, Phase]] = {
     "hanging": (1, hanging),
 }
 """Each with its share of the time; those after the archives take what they need."""
-SHORT: dict[str, tuple[float, Phase]] = {"kills": (4, kills), "archives": (1, in_short)}
+SHORT: dict[str, tuple[float, Phase]] = {"kills": (2, kills), "archives": (1, in_short)}
 """What fits in a few minutes."""
+_PEACE = 1
+"""The share of a short campaign that its undisturbed sweeps take."""
 _LONG_MINUTES = 15
 _EVENTS = 2000
 _EACH = 8
@@ -81,8 +83,8 @@ def main() -> int:
 def campaign(folder: Path, seed: int, seconds: float) -> Figures:
     """All phases that fit, one after another."""
     figures = Figures()
-    chosen, each = (LONG, _EACH) if seconds > _LONG_MINUTES * 60 else (SHORT, 1)
-    whole = sum(share for share, _ in chosen.values())
+    chosen, each, peace = (LONG, _EACH, 0) if seconds > _LONG_MINUTES * 60 else (SHORT, 1, _PEACE)
+    whole = sum(share for share, _ in chosen.values()) + peace
     make_archive(folder / "archive", events=_EVENTS)
     prefect = PrefectServer(folder / "prefect")
     try:

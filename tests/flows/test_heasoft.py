@@ -12,7 +12,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"),
 ]
 
-FAINT, SPLIT = "900004010", "900002010"
+FAINT, EIGHTH = "900004010", "900002010"
 DAMAGED, NO_GOOD_TIME, NO_HOUSEKEEPING = "900011010", "900013010", "900014010"
 STEPS = ("processing", "exposure", "regions", "extraction", "derived", "responses", "fit")
 TOOLS = {"xtdpipeline", "xaexpmap", "fimgbin", "coordpnt", "extractor", "ahbackscal", "lcmath", "ftgrouppha",
@@ -21,10 +21,20 @@ SMALL = """
 [images]
 bands = ["0.6-10"]
 binnings = [4]
+[exposure]
+binnings = [4]
 [light_curves]
 bands = ["0.6-2"]
 """
-"""One product of a kind is enough to see that tools keep apart."""
+"""One product of a kind is enough to see which tools are called, and that they keep apart."""
+
+
+@pytest.fixture
+def small(tmp_path):
+    """The words that ask for few products."""
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(SMALL)
+    return ("--recipe", str(recipe))
 
 
 def tools(place):
@@ -36,11 +46,9 @@ def engines(manifest):
     return {step: record["engine"] for step, record in manifest["steps"].items()}
 
 
-def test_an_archive_in_parallel_on_all_cores(heasoft, tmp_path):
-    recipe = tmp_path / "small.toml"
-    recipe.write_text(SMALL)
-    words = ("--engine", "heasoft", "--recipe", str(recipe))
-    swept = heasoft.sweep(FAINT, SPLIT, "900005010", DAMAGED, NO_GOOD_TIME, NO_HOUSEKEEPING, more=words)
+def test_an_archive_in_parallel_on_all_cores(heasoft, small):
+    words = ("--engine", "heasoft", *small)
+    swept = heasoft.sweep(EIGHTH, DAMAGED, NO_GOOD_TIME, NO_HOUSEKEEPING, more=words)
     failing = {(obsid, None): "failed(permanent)" for obsid in (DAMAGED, NO_HOUSEKEEPING)}
     assert swept.status == 1, swept.err
     states = swept.states.items()
@@ -87,37 +95,21 @@ def check_apart(notes, folder):
         assert at_once > 1
 
 
-def test_steps_with_engines_of_their_own(heasoft):
-    first = heasoft.sweep(FAINT, more=("--engine", "heasoft"))
-    assert first.status == 0, first.err
-    (before,) = heasoft.manifests().values()
-    calls = heasoft.calls()
-    second = heasoft.sweep(FAINT, more=("--engine", "heasoft", "--step-engine", "extraction=native"))
-    assert second.status == 0, second.err
-    assert second.begun == {FAINT: "changed: recipe, version of native"}
-    (after,) = heasoft.manifests().values()
-    assert engines(after) == {**dict.fromkeys(STEPS, "heasoft"), "extraction": "native"}
-    # What the step made is made again, and what follows from it; what goes before stays.
-    made = {product["path"]: product["sha256"] for product in before["products"]}
-    kept = [item["step"] for item in after["products"] if item["path"] in made]
-    assert set(kept) >= {"processing", "exposure", "regions"}
-    assert "extraction" not in kept
-    assert not heasoft.called_since(calls) & {
-        "pipeline.reprocess",
-        "pipeline.take",
-        "regions.choose",
-        "adoption.adopt",
-    }
-    assert (
-        heasoft.sweep(FAINT, more=("--engine", "heasoft", "--step-engine", "extraction=native")).begun == {}
-    )
-
-
-def test_another_caldb_makes_it_stale_and_a_pin_keeps_it(heasoft):
-    words = ("--engine", "native", "--step-engine", "responses=heasoft")
+def test_what_depends_on_the_host_and_its_caldb(heasoft, place, small):
+    words = ("--engine", "native", "--step-engine", "responses=heasoft", *small)
     assert heasoft.sweep(FAINT, more=words).status == 0
     (before,) = heasoft.manifests().values()
     assert engines(before) == {**dict.fromkeys(STEPS, "native"), "responses": "heasoft"}
+
+    # A host without HEASoft knows what is stale.
+    swept = place.sweep(FAINT, more=words)
+    assert (swept.status, swept.begun) == (0, {}), swept.err
+    # Something is to be done, and it cannot be done there.
+    swept = place.sweep(EIGHTH, more=words)
+    assert (swept.status, swept.begun) == (3, {})
+    assert "the engine heasoft is asked for (responses) and is not here" in swept.err
+
+    # Another CALDB makes it stale.
     index = Path(heasoft.variables["CALDB"], "data/xrism/xtend/caldb.indx")
     index.write_text("a newer CALDB")
     calls = heasoft.calls()
@@ -128,7 +120,24 @@ def test_another_caldb_makes_it_stale_and_a_pin_keeps_it(heasoft):
     assert not heasoft.called_since(calls) & {"extraction.extract", "derived.derive", "adoption.adopt"}
     (after,) = heasoft.manifests().values()
     assert {item["step"] for item in after["products"] if item not in before["products"]} == {"responses"}
-    # The old one is asked for, and gone.
+
+    # So does another engine of the step; what goes before it stays.
+    calls = heasoft.calls()
+    plain = heasoft.sweep(FAINT, more=("--engine", "native", *small))
+    assert plain.status == 0, plain.err
+    assert plain.begun[FAINT].startswith("changed: recipe, version of heasoft"), plain.begun
+    (last,) = heasoft.manifests().values()
+    assert engines(last) == dict.fromkeys(STEPS, "native")
+    assert heasoft.called_since(calls) == {
+        "download.fetch_observation",
+        "given_responses.make",
+        "dataset.make_page",
+    }
+    assert not [
+        item for item in after["products"] if item["step"] != "responses" and item not in last["products"]
+    ]
+
+    # The old CALDB is asked for, and gone.
     recipe = heasoft.folder.parent / "pinned.toml"
     old = before["steps"]["responses"]["versions"]["caldb"]
     recipe.write_text(f'engine = "heasoft"\n[heasoft]\ncaldb = "{old}"\n')
@@ -137,20 +146,9 @@ def test_another_caldb_makes_it_stale_and_a_pin_keeps_it(heasoft):
     assert f"the recipe asks for caldb {old}" in swept.err
 
 
-def test_a_host_without_heasoft_knows_what_is_stale(heasoft, place):
-    words = ("--engine", "native", "--step-engine", "responses=heasoft")
-    assert heasoft.sweep(FAINT, more=words).status == 0
-    swept = place.sweep(FAINT, more=words)
-    assert (swept.status, swept.begun) == (0, {}), swept.err
-    # Something is to be done, and it cannot be done here.
-    swept = place.sweep(SPLIT, more=words)
-    assert (swept.status, swept.begun) == (3, {})
-    assert "the engine heasoft is asked for (responses) and is not here" in swept.err
-
-
-def test_a_tool_that_fails_is_the_reason_of_its_dataset_alone(heasoft):
+def test_a_tool_that_fails_is_the_reason_of_its_dataset_alone(heasoft, small):
     broken = heasoft.with_variables(HEASOFT_DOUBLE="xaarfgen=half")
-    swept = broken.sweep(FAINT, more=("--engine", "native", "--step-engine", "responses=heasoft"))
+    swept = broken.sweep(FAINT, more=("--engine", "native", "--step-engine", "responses=heasoft", *small))
     assert swept.status == 1
     assert swept.states == {(FAINT, "30000010"): "failed(software)"}
     (result,) = swept.summary["results"]

@@ -408,26 +408,11 @@ def test_two_sweeps_at_once(place, finish):
     assert place.sweep(FULL).begun == {}
 
 
-def test_a_store_in_a_bucket(place, bucket):
-    place = place.with_variables(**bucket, XTENDFLOW_STORE="s3://products/xrism/xtend")
-    swept = place.sweep(FAINT)
-    assert swept.status == 0, swept.err
-    assert swept.states == {(FAINT, CLASS): "done"}
-    again = place.sweep(FAINT)
-    assert (again.status, again.begun) == (0, {})
-    shown = json.loads(place.run("show", FAINT, "--json").stdout)
-    (dataset,) = shown["datasets"]
-    assert dataset["page"] == f"s3://products/xrism/xtend/report/{FAINT}/{CLASS}/index.html"
-    assert sum(item["kind"] == "image" for item in dataset["products"]) == 8
-    assert not (place.folder / "store").exists()
-    refused = place.with_variables(XTENDFLOW_STORE="s3://nobody/has/this").sweep(FAINT)
-    assert refused.status == 2
-    assert refused.err.count("\n") == 1
-
-
 @pytest.mark.postgresql
-def test_a_ledger_in_postgresql(place, postgresql):
-    place = place.with_variables(XTENDFLOW_LEDGER=postgresql)
+def test_a_store_in_a_bucket_and_a_ledger_in_postgresql(place, bucket, postgresql):
+    place = place.with_variables(
+        **bucket, XTENDFLOW_STORE="s3://products/xrism/xtend", XTENDFLOW_LEDGER=postgresql
+    )
     swept = place.sweep(FAINT, TRUNCATED)
     assert swept.status == 1, swept.err
     assert swept.states == {(FAINT, CLASS): "done", (TRUNCATED, None): "failed(permanent)"}
@@ -435,7 +420,15 @@ def test_a_ledger_in_postgresql(place, postgresql):
     assert (again.status, set(again.begun)) == (1, {TRUNCATED})
     status = json.loads(place.run("status", "--json").stdout)
     assert {item["obsid"]: item["attempts"] for item in status["failed"]} == {TRUNCATED: 2}
+    shown = json.loads(place.run("show", FAINT, "--json").stdout)
+    (dataset,) = shown["datasets"]
+    assert dataset["page"] == f"s3://products/xrism/xtend/report/{FAINT}/{CLASS}/index.html"
+    assert sum(item["kind"] == "image" for item in dataset["products"]) == 8
+    assert not (place.folder / "store").exists()
     assert not list(place.folder.glob("*.sqlite*"))
+    refused = place.with_variables(XTENDFLOW_STORE="s3://nobody/has/this").sweep(FAINT)
+    assert refused.status == 2
+    assert refused.err.count("\n") == 1
 
 
 def test_a_disk_that_gets_full(place, small_disk):
