@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from tasks.archive.selection import Selection
 from tasks.core.errors import LeaseLost
-from tasks.core.identifiers import DataClass, ObsID
+from tasks.core.identifiers import DataClass
 from tasks.core.progress import Unit, tell
 from tasks.core.state import Standing, State
 from tasks.engines.combining import combine
@@ -28,16 +28,17 @@ from tasks.report.site_known import Known
 _SEVERAL = 2
 
 
-async def make_dataset_page(
-    site: Site, obsid: ObsID, dataclass: DataClass, target: str, standing: Standing
-) -> None:
-    """Draw and publish the page of a dataset."""
+async def make_dataset_page(held: Claim, dataclass: DataClass, target: str, standing: Standing) -> None:
+    """Draw and publish the page of a dataset, whose observation this process holds."""
+    site, obsid = held.site, held.obsid
     manifest = await asyncio.to_thread(read_manifest, site.store, obsid, dataclass)
     shown = preview_products(manifest) if manifest else ()
     # As the ledger keeps it.
     of = fingerprint(manifest.model_dump(mode="json", by_alias=True)) if manifest else None
     stamp = _stamp(of, standing)
-    await make_page(site, obsid, dataclass, target, standing, manifest, shown, PAGE_FILES, stamp)
+    await make_page(
+        site, obsid, dataclass, target, standing, manifest, shown, PAGE_FILES, stamp, held.confirm
+    )
 
 
 def _stamp(manifest: str | None, standing: Standing) -> bytes:
@@ -119,7 +120,7 @@ async def _draw(site: Site, item: Known, rows: list[DatasetRow]) -> int:
     try:
         async with claim(site, item.obsid) as held:
             for row in rows:
-                await make_dataset_page(site, item.obsid, row.dataclass, item.target, row.standing)
+                await make_dataset_page(held, row.dataclass, item.target, row.standing)
             if len(item.datasets) >= _SEVERAL:
                 names = [row.dataclass for row in item.datasets if row.manifest]
                 await combine(site, item.obsid, names, held.confirm)

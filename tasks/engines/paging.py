@@ -32,6 +32,7 @@ async def make_page(
     shown: Sequence[Product],
     files: Sequence[str],
     stamp: bytes,
+    confirm: Callable[[], None],
 ) -> None:
     """Draw and publish the page of a dataset.
 
@@ -51,6 +52,13 @@ async def make_page(
         The names of what is made.
     stamp : bytes
         What it is made from, kept beside the page.
+    confirm : callable
+        Raises when this process does not hold the observation any more.
+
+    Raises
+    ------
+    LeaseLost
+        When another process has taken over; the page stays as it is.
     """
     key = f"{obsid}/{dataclass}"
     page = f"report/{key}"
@@ -77,7 +85,7 @@ async def make_page(
         made = directory / "0"
         result = await run_call(call, made, site.log(obsid, dataclass), cores=site.cores)
         drawn = {name: made / name for name in files if name not in result.report.not_made}
-        await asyncio.to_thread(_put, site, page, files, drawn)
+        await asyncio.to_thread(_put, site, page, files, drawn, confirm)
         await asyncio.to_thread(site.store.replace, f"{page}/{_STAMP}", stamp)
 
 
@@ -94,8 +102,12 @@ def keep_log(site: Site, obsid: ObsID, words: Callable[[str], str]) -> None:
     site.store.replace(f"report/{obsid}/{LOG_TAIL}", words(_tail(site.log(obsid))).encode())
 
 
-def _put(site: Site, page: str, files: Sequence[str], drawn: Mapping[str, Path]) -> None:
+def _put(
+    site: Site, page: str, files: Sequence[str], drawn: Mapping[str, Path], confirm: Callable[[], None]
+) -> None:
     """Replace the page's files; a picture that could not be drawn this time goes."""
+    # Drawing has taken its time.
+    confirm()
     for name, path in drawn.items():
         site.store.replace(f"{page}/{name}", path.read_bytes())
     site.store.delete(f"{page}/{name}" for name in files if name not in drawn)

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from tasks.core.errors import LeaseLost, Transient
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.settings import Settings
 from tasks.core.state import Standing
@@ -44,13 +45,10 @@ class Place:
         self.folder.joinpath("recipe.json").write_text("{}")
         return manifest
 
-    def make(self, standing, manifest=None):
+    def make(self, standing, manifest=None, confirm=lambda: None):
         shown = manifest.products if manifest else ()
-        asyncio.run(
-            make_page(
-                self.site, OBSID, DATACLASS, "a target", standing, manifest, shown, PAGE_FILES, stamp=b"{}"
-            )
-        )
+        what = (self.site, OBSID, DATACLASS, "a target", standing, manifest, shown, PAGE_FILES, b"{}")
+        asyncio.run(make_page(*what, confirm))
         return unescape(self.page.read_text(encoding="utf-8"))
 
     def log(self, text, dataclass=None):
@@ -63,6 +61,16 @@ class Place:
 @pytest.fixture
 def place(tmp_path):
     return Place(tmp_path / "data")
+
+
+def test_a_page_of_somebody_else_stays(place):
+    def taken_over():
+        raise LeaseLost("somebody else holds it")
+
+    before = place.make(DONE, place.publish())
+    with pytest.raises(LeaseLost):
+        place.make(Standing.of(Transient("the network")), confirm=taken_over)
+    assert unescape(place.page.read_text(encoding="utf-8")) == before
 
 
 def test_links_lead_to_the_files_and_a_plus_sign_is_escaped(place):

@@ -88,6 +88,11 @@ class Observation(BaseModel):
         return fingerprint(self)
 
 
+def _given(name: str) -> dict[str, Any]:
+    """A schema that a number under this name fulfils."""
+    return {"required": [name], "properties": {name: {"type": "number"}}}
+
+
 class Query(BaseModel):
     """Which observations are wanted: the whole archive, narrowed by everything that is given.
 
@@ -102,9 +107,12 @@ class Query(BaseModel):
         extra="forbid",
         allow_inf_nan=False,
         str_strip_whitespace=True,
-        # In a form the first line is enough.
         json_schema_extra={
-            "description": "Which observations are wanted: the whole archive, narrowed by everything given."
+            # In a form the first line is enough.
+            "description": "Which observations are wanted: the whole archive, narrowed by everything given.",
+            # A form that shows an empty field sends null.
+            "if": {"anyOf": [_given("ra"), _given("dec")]},
+            "then": {"allOf": [_given("ra"), _given("dec")]},
         },
     )
 

@@ -242,6 +242,8 @@ BAD = [
     ({"query": {"obsids": [900001010]}}, "query.obsids"),
     ({"query": {"radius_arcmin": 0}}, "query.radius_arcmin"),
     ({"query": {"radius_arcmin": 99999}}, "query.radius_arcmin"),
+    ({"query": {"ra": 81.25}}, "dec"),
+    ({"query": {"ra": None, "dec": -69.6}}, "query.ra"),
     ({"query": {"since": "yesterday"}}, "query.since"),
     ({"rules": {"limit": 0}}, "rules.limit"),
     ({"rules": {"only": "everything"}}, "rules.only"),

@@ -20,7 +20,8 @@ def drawn(monkeypatch):
     """The dataset pages that are made, each a folder with a page and its stamp; real ones take seconds."""
     made = []
 
-    async def page(site, obsid, dataclass, target, standing):
+    async def page(held, dataclass, target, standing):
+        site, obsid = held.site, held.obsid
         made.append(f"{obsid}/{dataclass}")
         (stamp,) = (reporting._stamp(row.manifest, standing) for row in site.ledger.datasets(obsid))
         site.store.replace(f"report/{obsid}/{dataclass}/index.html", b"a page")
