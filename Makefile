@@ -31,9 +31,8 @@ sweep: $(READY)  ## Sweep the embedded archive on a local Prefect server (KEEP=1
 test: lint  ## Check style, types and behaviour, offline
 	$(BIN)/pytest -n $(WORKERS) -m "not system"
 
-# One more than there are cores, as many of these wait for servers to go and come back.
 test-system: $(READY)  ## Whole commands, servers, a browser, kills
-	$(BIN)/pytest -n $$(($(WORKERS) + 1)) --dist worksteal -m system
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m system
 
 bench: $(READY)  ## Measure speed and memory against what is promised (ONLY=pattern for a part)
 	@$(BIN)/python tests/bench/run.py $(if $(ONLY),'$(ONLY)')
