@@ -222,12 +222,13 @@ def _adopted(home: Path) -> Server | None:
 def _start(home: Path, port: int | None) -> Server:
     port = port or _free_port()
     command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    environment = {**_one_connection(home), **os.environ, **_SERVER, "PREFECT_HOME": str(home)}
     with (home / "server.log").open("ab") as log, (home / _ALIVE).open("a") as alive:
         # The server inherits the lock and holds it as long as it lives.
         fcntl.flock(alive, fcntl.LOCK_EX)
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", *command],
-            env={**os.environ, **_SERVER, "PREFECT_HOME": str(home)},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -245,6 +246,21 @@ def _start(home: Path, port: int | None) -> Server:
         _stop(server)
         raise
     return server
+
+
+def _one_connection(home: Path) -> dict[str, str]:
+    """Variables that have the server use its database over one connection.
+
+    Each of several waits for SQLite's lock without a turn, and some wait for minutes. Prefect keeps to one
+    where `:memory:` stands in the address, as for a database in memory: here it is a link that leads nowhere
+    else, so the file stays where Prefect has it.
+    """
+    if os.environ.keys() & {"PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL"}:
+        return {}
+    link = home / ":memory:"
+    if not link.is_symlink():
+        link.symlink_to(".")
+    return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{link.absolute()}/prefect.db"}
 
 
 def _wait_until_healthy(server: Server, home: Path) -> None:
