@@ -191,16 +191,20 @@ def _peaks(significance: Floats) -> NDArray[np.intp]:
 
 
 def _centroid(around: Cutout, x: float, y: float) -> tuple[float, float]:
-    """Where the counts within 18″ of a point have their middle, that of a level background taken away."""
+    """Where a point source is, from the middle of the counts within 18″, a level background taken away.
+
+    Bad pixels and edges in the circle push this middle aside, by as much as they do that of the PSF.
+    """
     for _ in range(3):
         distance = around.distance(x, y)
         cell, ring = distance <= _CELL, (distance >= _RING_FROM) & (distance <= _RING_TO)
         level = around.counts[ring].sum() / max(around.share[ring].sum(), 1e-300)
         net = np.where(cell, around.counts - level * around.share, 0)
-        total = net.sum()
-        if total <= 0:
+        light = np.where(cell, brightness(distance) * around.share, 0)
+        if net.sum() <= 0 or light.sum() <= 0:
             break
-        step = float((net * (around.x - x)).sum() / total), float((net * (around.y - y)).sum() / total)
+        weight = net / net.sum() - light / light.sum()
+        step = float((weight * (around.x - x)).sum()), float((weight * (around.y - y)).sum())
         # A few counts can put the middle anywhere.
         shift = min(1.0, _CELL / 2 / max(float(np.hypot(*step)), 1e-9))
         x, y = x + shift * step[0], y + shift * step[1]
