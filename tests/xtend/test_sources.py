@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.xtend.field import Field
-from tasks.xtend.geometry import DetPixels, det_to_sky
+from tasks.xtend.geometry import CCD_ORIGIN, DetPixels, det_to_sky
 from tasks.xtend.sources import Source, background_level, find_sources, li_ma
 
 STARS = ((748.5, 748.5, 60_000.0), (1210.0, 640.0, 5000.0), (520.0, 1120.0, 3000.0), (400.0, 480.0, 800.0))
@@ -67,6 +67,15 @@ def test_a_source_at_the_edge_of_the_field_has_all_its_counts(make_field):
     [only] = find_sources(field)
     assert only.counts == pytest.approx(5000, rel=0.15)
     assert (only.x, only.y) == pytest.approx(sky(field, 260.0, 600.0), abs=4)
+
+
+@pytest.mark.parametrize("beside", [-8.0, 8.0])
+def test_bad_pixels_beside_a_source_do_not_shift_it(make_field, beside):
+    # Four columns without counts, the nearest of them 6.5 pixels away: half of the light falls farther out.
+    at = CCD_ORIGIN[0][0] + 274 + 1.5 + beside, 600.0
+    field = make_field([(*at, 300_000.0)])
+    [only] = find_sources(field)
+    assert (only.x, only.y) == pytest.approx(sky(field, *at), abs=0.1)
 
 
 @pytest.mark.parametrize("counts", [3000.0, 1_000_000.0])
