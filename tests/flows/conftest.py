@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -283,13 +283,27 @@ def simulated(common: Path) -> Path:
     return archive
 
 
+@contextmanager
+def server_in(folder: Path) -> Iterator[str]:
+    """The address of an embedded server, whatever server the environment names."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PREFECT_API_URL", raising=False)
+        with prefect_server(Settings(data=folder)) as server:
+            yield server.api
+
+
 @pytest.fixture(scope="session")
 def api(common: Path) -> Iterator[str]:
     """The address of one embedded server for all sweeps, shared between the workers as sweeps do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PREFECT_API_URL", raising=False)
-        with prefect_server(Settings(data=common / "server")) as server:
-            yield server.api
+    with server_in(common / "server") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def own_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server for the tests of one module alone; they name it `api`."""
+    with server_in(tmp_path_factory.mktemp("server")) as address:
+        yield address
 
 
 @pytest.fixture

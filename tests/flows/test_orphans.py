@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from flows.server import prefect_server
-from tasks.core.settings import Settings
-
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"),
@@ -23,12 +20,9 @@ UNFINISHED = {"RUNNING", "PENDING", "CANCELLING"}
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    """A server for these tests alone: any sweep tidies up behind all that are gone."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PREFECT_API_URL", raising=False)
-        with prefect_server(Settings(data=tmp_path_factory.mktemp("server"))) as server:
-            yield server.api
+def api(own_api):
+    """Any sweep tidies up behind all that are gone, on the common server as well."""
+    return own_api
 
 
 def test_the_next_sweep_says_that_a_killed_one_crashed(place, prefect, wait, finish):

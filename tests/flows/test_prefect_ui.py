@@ -7,9 +7,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from flows.server import prefect_server
-from tasks.core.settings import Settings
-
 pytestmark = [
     pytest.mark.system,
     pytest.mark.browser,
@@ -19,12 +16,9 @@ TRUNCATED, DAMAGED, ENCRYPTED = "900011010", "900012010", "900008010"
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    """A server for these tests alone: its pages show whatever is on it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PREFECT_API_URL", raising=False)
-        with prefect_server(Settings(data=tmp_path_factory.mktemp("server"))) as server:
-            yield server.api
+def api(own_api):
+    """Prefect's pages show whatever is on their server."""
+    return own_api
 
 
 @pytest.fixture
