@@ -5,6 +5,7 @@ Started by `xtendflow sweep`, which gives it the Prefect server in its environme
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -36,6 +37,8 @@ _ROWS = 200
 
 def main() -> int:
     """Run the sweep that standard input asks for; the exit status of the command."""
+    # Tens of thousands of rows are no garbage: to look through them again and again takes more than a second.
+    gc.set_threshold(50_000, 20, 100)
     from prefect.exceptions import TerminationSignal
 
     order = json.loads(sys.stdin.readline())

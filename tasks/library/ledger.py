@@ -99,6 +99,8 @@ class Ledger(Database):
 
     def note(self, sightings: Iterable[Sighting]) -> None:
         """Keep what discovery and selection found, in one go; attempts stay as they are."""
+        if not (sightings := tuple(sightings)):
+            return
         moment, table = now(), schema.observations
         with self.writing() as connection:
             known = connection.execute(select(table.c.obsid, table.c.state, table.c.since))

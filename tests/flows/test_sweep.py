@@ -263,6 +263,16 @@ def test_a_plan_is_told_and_nothing_is_done(place):
     assert FAINT not in {item["obsid"] for item in new["run"]}
 
 
+def test_a_catalogue_that_is_no_table_ends_a_sweep_over_all_of_it(place, tmp_path):
+    table = tmp_path / "mine.ecsv"
+    table.write_text("no table")
+    swept = place.with_variables(XTENDFLOW_CATALOGUE=str(table)).sweep()
+    assert (swept.status, swept.summary) == (2, None)
+    (told,) = (line for line in swept.err.splitlines() if line.startswith("xtendflow: "))
+    assert told.startswith(f"xtendflow: the catalogue {table} is no ecsv table: ")
+    assert "Traceback" not in swept.err
+
+
 def test_a_file_replaced_in_the_archive_is_noticed(place):
     archive = place.folder.parent / "changing"
     for name in (f"9/{FAINT}", "xrismmastr.ecsv"):

@@ -11,11 +11,11 @@ from astropy.table import Table
 
 from tasks.archive.catalogue.interface import Observation, Position, Query
 from tasks.archive.catalogue.matching import located, matching
+from tasks.archive.catalogue.opening import FORMATS
 from tasks.archive.catalogue.positions import name_key, resolve
 from tasks.archive.catalogue.rows import missing_columns, read_rows, unique
 from tasks.core.errors import BadInput
 
-FORMATS: Final = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".vot": "votable"}
 _UNREADABLE: Final = (
     ValueError,
     KeyError,

@@ -4,11 +4,10 @@ from typing import Any
 import pytest
 from astropy.table import MaskedColumn, Table
 
-from tasks.archive.catalogue.heasarc import HeasarcCatalogue
 from tasks.archive.catalogue.interface import Query
-from tasks.archive.catalogue.opening import open_catalogue
+from tasks.archive.catalogue.opening import FORMATS
 from tasks.archive.catalogue.rows import COLUMNS, OPTIONAL
-from tasks.archive.catalogue.table import FORMATS, TableCatalogue
+from tasks.archive.catalogue.table import TableCatalogue
 from tasks.core.errors import BadInput
 
 EMPTY: dict[str, Any] = {
@@ -154,10 +153,3 @@ def test_files_that_are_no_table_are_refused(tmp_path: Path, suffix: str, conten
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"gone\.ecsv cannot be read: No such file"):
         TableCatalogue(tmp_path / "gone.ecsv").find(Query())
-
-
-def test_the_setting_opens_a_catalogue(tmp_path: Path) -> None:
-    assert open_catalogue("heasarc") == HeasarcCatalogue()
-    assert open_catalogue(str(tmp_path / "a.vot")) == TableCatalogue(tmp_path / "a.vot")
-    with pytest.raises(BadInput, match="'heasrac' is neither heasarc nor a table"):
-        open_catalogue("heasrac")

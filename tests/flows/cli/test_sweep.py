@@ -171,7 +171,7 @@ def test_a_place_that_is_none(refused, places, words, told):
 def test_a_catalogue_that_is_no_table(refused, places, tmp_path, content):
     table = tmp_path / "mine.ecsv"
     table.write_text(content)
-    assert str(table) in refused("sweep", *places, "--catalogue", table)
+    assert str(table) in refused("sweep", *places, "--catalogue", table, "--obsid", "900004010")
 
 
 def test_a_store_that_cannot_be_written(refused, places, tmp_path):
