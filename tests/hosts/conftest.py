@@ -323,7 +323,8 @@ def installation(hosts: dict[str, Host], tmp_path_factory: pytest.TempPathFactor
 
     with ThreadPoolExecutor(1, initializer=_enter, initargs=(services.pid,)) as inside:
         found = Installation(hosts, secrets, inside)
-        launch("redis")
+        # As its image does, it works in a folder that is nobody else's.
+        launch("redis", ["env", "--chdir=/mnt", *command("redis")])
         launch("store", [sys.executable, "-m", "moto.server", "-H", "0.0.0.0", "-p", "9000"])  # noqa: S104
         _start_postgresql(services, variables("postgres"))
         migration = services.start("migrate", command("migrate"), variables("migrate"))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,15 @@ def waiting(script: str) -> subprocess.Popen[bytes]:
     assert process.stdout is not None
     process.stdout.readline()
     return process
+
+
+def ends(runs: list[dict[str, Any]]) -> set[str]:
+    """How the runs that began have ended.
+
+    A server that dies between making a run and its answer is asked for it once more: the first one is never
+    begun, and the next sweep says so (see test_orphans).
+    """
+    return {run["state_type"] for run in runs if run["start_time"] or run["state_type"] != "PENDING"}
 
 
 @pytest.fixture
@@ -94,7 +104,7 @@ def test_an_embedded_server_that_is_killed_is_started_again(lonely, wait, finish
     lonely.check_store()
     with prefect_server(Settings(data=lonely.folder)) as server:
         runs = recorded(server.api).ask("flow_runs")
-    assert {run["state_type"] for run in runs} == {"COMPLETED"}
+    assert ends(runs) == {"COMPLETED"}
 
 
 @pytest.mark.system
@@ -117,7 +127,7 @@ def test_a_server_that_comes_back(lonely, tmp_path, wait, finish, recorded, how)
         assert swept.states == {(FAINT, CLASS): "done"}
         assert not re.search("error|Traceback", swept.err, re.IGNORECASE), swept.err
         runs = recorded(server.api).ask("flow_runs")
-        assert {run["state_type"] for run in runs} == {"COMPLETED"}
+        assert ends(runs) == {"COMPLETED"}
     (attempt,) = place.attempts()
     assert attempt["ended"]
 
