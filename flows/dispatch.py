@@ -34,7 +34,8 @@ logger = logging.getLogger("xtendflow.sweep")
 DEPLOYMENTS = {DEFAULT_QUEUE: "observation/one", HEASOFT_QUEUE: "observation/one-heasoft"}
 """The deployment whose runs go to a work queue, as `deployments/prefect.yaml` has it."""
 
-_POLL_SECONDS = 3.0
+_SOONEST, _LATEST = 1.0, 5.0
+"""Seconds after which a run is looked at again."""
 _PATIENCE = timedelta(minutes=1)
 """After this time in a queue something is said about it."""
 _WORKERS = 3
@@ -186,9 +187,14 @@ async def _end(client: PrefectClient, obsid: ObsID, run: FlowRun, sweep: str) ->
         elif not told and _age(state) > _PATIENCE:
             await _tell_who_is_missing(client, run, sweep)
             told = True
-        await asyncio.sleep(_POLL_SECONDS)
+        await asyncio.sleep(_pause(_age(state)))
         run = await client.read_flow_run(run.id)
     return run
+
+
+def _pause(age: timedelta) -> float:
+    """Seconds until a run is looked at again: soon after its state has changed, later and later then."""
+    return min(max(_SOONEST, age.total_seconds() / 10), _LATEST)
 
 
 async def _tell_who_is_missing(client: PrefectClient, run: FlowRun, sweep: str) -> None:

@@ -51,8 +51,12 @@ def rows(folder: Path) -> Iterator[Row]:
         usual = _get(server, f"deployments/{deployment}")["entrypoint"]
         _enter(server, deployment, "idle.observation")
         with _workers(environment, folder, 1):
-            seconds = _sweep(environment | {"XTENDFLOW_IN_FLIGHT": "1"}, Recipe(engine="native"))
-        cost = seconds / _IDLE_ON_WORKER
+            alone = environment | {"XTENDFLOW_IN_FLIGHT": "1"}
+            seconds = _sweep(alone, Recipe(engine="native"))
+            # The same again, with nothing to do: what a sweep takes whatever it finds.
+            nothing = _sweep(alone, Recipe(engine="native"))
+        note(f"{_IDLE_ON_WORKER} idle observations took {seconds:.0f} s on a worker, none {nothing:.0f} s")
+        cost = (seconds - nothing) / _IDLE_ON_WORKER
         yield below("orchestration per observation on a process worker", cost, "s", _LIMIT_ON_WORKER)
         _enter(server, deployment, usual)
         yield from _rates(environment, folder)

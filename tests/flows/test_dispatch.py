@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flows import dispatch
 from flows.dispatch import FlowRun, ObjectNotFound, WorkQueueStatus, dispatched, key_of, standing_after
@@ -74,7 +76,7 @@ def attempt(native):
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     monkeypatch.setenv("XTENDFLOW_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(dispatch, "_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(dispatch, "_pause", lambda age: 0.0)
     here = this_site()
     yield here
     here.ledger.close()
@@ -313,3 +315,9 @@ def test_a_queue_that_nobody_empties_is_told_once(server, native, caplog, status
     server.plan(key_of(ENTRY, native, []), prefect_state("Scheduled"), ELSEWHERE)
     run(native, sweep="a quick one")
     assert {record.levelno for record in caplog.records} <= {logging.INFO}
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6))
+def test_a_run_is_looked_at_soon_after_it_has_changed_and_ever_more_seldom(one, other):
+    pauses = [dispatch._pause(timedelta(seconds=age)) for age in sorted((one, other))]
+    assert 1 <= pauses[0] <= pauses[1] <= 5
