@@ -27,6 +27,7 @@ from tasks.engines.choice import DEFAULT_QUEUE, HEASOFT_QUEUE, Chosen
 from tasks.library.attempts import Attempt
 from tasks.library.fingerprint import fingerprint
 from tasks.library.site import Site, this_site
+from tasks.library.summarising import Ending
 from tasks.tagging import tags_of
 
 logger = logging.getLogger("xtendflow.sweep")
@@ -49,7 +50,7 @@ _WHY_NOBODY = {
 }
 
 
-async def dispatched(entry: Observation, chosen: Chosen, sweep: str) -> Standing:
+async def dispatched(entry: Observation, chosen: Chosen, sweep: str) -> Ending:
     """Have a worker do an observation, and wait until it has.
 
     A run for the same thing that waits or goes on already, such as one of a sweep that was killed, is
@@ -66,8 +67,9 @@ async def dispatched(entry: Observation, chosen: Chosen, sweep: str) -> Standing
 
     Returns
     -------
-    Standing
-        Of the observation, as the ledger has it; where its run ended without a word, as Prefect has it.
+    Ending
+        Of the observation, as the ledger has it; where its run ended without a word, as Prefect has it. It
+        counts the time of the attempt, and none that was spent in the queue.
 
     Raises
     ------
@@ -80,13 +82,13 @@ async def dispatched(entry: Observation, chosen: Chosen, sweep: str) -> Standing
             try:
                 run = await _end(client, entry.obsid, run, sweep)
             except ObjectNotFound:
-                return Standing.of(Transient("its flow run was deleted from the Prefect server"))
+                return Ending(Standing.of(Transient("its flow run was deleted from the Prefect server")), 0.0)
             attempt = await asyncio.to_thread(_attempt, this_site(), entry.obsid, run)
             standing = standing_after(_state(run), attempt)
             if _state(run).is_final() or (attempt and attempt.ended):
                 break
             logger.warning("%s %s: %s", entry.obsid, entry.name, standing.reason)
-    return standing
+    return Ending(standing, _seconds(attempt))
 
 
 def key_of(entry: Observation, chosen: Chosen, attempts: Iterable[Attempt]) -> str:
@@ -226,6 +228,11 @@ def _attempt(site: Site, obsid: ObsID, run: FlowRun) -> Attempt | None:
     """The latest attempt that a run has made."""
     own = (each for each in site.ledger.attempts(obsid) if each.flow_run_id == str(run.id))
     return max(own, key=lambda attempt: attempt.started, default=None)
+
+
+def _seconds(attempt: Attempt | None) -> float:
+    """How long an attempt took."""
+    return (attempt.ended - attempt.started).total_seconds() if attempt and attempt.ended else 0.0
 
 
 def _age(state: State) -> timedelta:

@@ -114,10 +114,9 @@ async def _observe(selection: Selection, chosen: Chosen, name: str, at_once: int
 
     async def run(choice: Choice, tell: OnProgress) -> tuple[ObsID, Ending]:
         async with slots:
-            started = time.monotonic()
             row = choice.observation
             logger.info("%s %s: begins (%s)", row.obsid, row.name, choice.why)
-            ending = Ending(await _done(row, chosen, name), time.monotonic() - started)
+            ending = await _done(row, chosen, name)
             _log(row, ending)
             ended[ending.standing.state] += 1
             tell(ended.total(), len(selection.chosen))
@@ -137,15 +136,16 @@ def _log(row: Observation, ending: Ending) -> None:
     logger.info("%s %s: %s in %.0f s%s", row.obsid, row.name, ending.standing, ending.seconds, reason)
 
 
-async def _done(row: Observation, chosen: Chosen, name: str) -> Standing:
-    """Where an observation stands after its flow run, which a worker has or this process."""
+async def _done(row: Observation, chosen: Chosen, name: str) -> Ending:
+    """How an observation's flow run ends, which a worker has or this process."""
     if this_site().settings.dispatch == "deployment":
         return await dispatched(row, chosen, name)
+    started = time.monotonic()
     with tagged(obsid=row.obsid, engine=chosen.name):
         state = await observation(row.obsid, chosen.recipe, row, name, return_state=True)
-    if state.name == HELD_ELSEWHERE:
-        return Standing(state=DatasetState.RUNNING, reason=state.message)
-    return await standing_of(state)
+    elsewhere = Standing(state=DatasetState.RUNNING, reason=state.message)
+    standing = elsewhere if state.name == HELD_ELSEWHERE else await standing_of(state)
+    return Ending(standing, time.monotonic() - started)
 
 
 def _summarise(site: Site, row: SweepRow, planned: Plan, endings: dict[ObsID, Ending]) -> Summary:
