@@ -55,22 +55,22 @@ class Worker:
         return [self._prefect.get(f"flow_runs/{run}")["state_type"] for run in self._runs]
 
     def end(self) -> tuple[str, ...]:
-        """Withdraw what has not begun, let what runs end by itself, and stop the worker.
+        """Withdraw what has not begun, ask the worker to end, and let what it runs end by itself.
 
         Returns
         -------
         tuple of str
-            Commands of processes that did not end in two minutes, and were killed: one may be left of a
+            Commands of processes that did not end in four minutes, and were killed: one may be left of a
             worker that was killed as it started it.
         """
         for run in self._runs:
             if self._prefect.get(f"flow_runs/{run}")["state_type"] in ("SCHEDULED", "PENDING"):
                 self._prefect.ask(f"flow_runs/{run}/set_state", state={"type": "CANCELLED"}, force=True)
         if self._command:
+            # It waits for its runs.
             self._command.process.terminate()
-            self._command.process.wait(60)
         try:
-            until(lambda: not self._place.processes(), "the worker's runs have ended", 120)
+            until(lambda: not self._place.processes(), "the worker and its runs have ended", 240)
         except Hangs:
             left = tuple(self._place.processes().values())
             self._place.kill_all()
