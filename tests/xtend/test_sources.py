@@ -71,7 +71,7 @@ def test_a_source_at_the_edge_of_the_field_has_all_its_counts(make_field):
 
 @pytest.mark.parametrize("beside", [-8.0, 8.0])
 def test_bad_pixels_beside_a_source_do_not_shift_it(make_field, beside):
-    # Four columns without counts, the nearest of them 6.5 pixels away: half of the light falls farther out.
+    # Four columns without counts, the nearest of them 6.5 pixels away.
     at = CCD_ORIGIN[0][0] + 274 + 1.5 + beside, 600.0
     field = make_field([(*at, 300_000.0)])
     [only] = find_sources(field)

@@ -37,6 +37,7 @@ def ends(runs: list[dict[str, Any]]) -> set[str]:
     A server that dies between making a run and its answer is asked for it once more: the first one is never
     begun, and the next sweep says so (see test_orphans).
     """
+    assert sum(run["state_type"] == "PENDING" for run in runs) <= 1
     return {run["state_type"] for run in runs if run["start_time"] or run["state_type"] != "PENDING"}
 
 
@@ -128,6 +129,7 @@ def test_a_server_that_comes_back(lonely, tmp_path, wait, finish, recorded, how)
         assert not re.search("error|Traceback", swept.err, re.IGNORECASE), swept.err
         runs = recorded(server.api).ask("flow_runs")
         assert ends(runs) == {"COMPLETED"}
+        assert how == "killed" or all(run["start_time"] for run in runs)
     (attempt,) = place.attempts()
     assert attempt["ended"]
 
