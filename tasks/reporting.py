@@ -6,21 +6,31 @@ from collections.abc import Collection
 
 from tasks.archive.selection import Selection
 from tasks.core.errors import LeaseLost
-from tasks.core.identifiers import DataClass
+from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.progress import Unit, tell
 from tasks.core.state import Standing, State
 from tasks.engines.combining import combine
-from tasks.engines.paging import is_current, keep_log, make_page
+from tasks.engines.drawing import draw
 from tasks.library.claim import Claim, claim
 from tasks.library.fingerprint import fingerprint
+from tasks.library.log_tail import keep_log, log_tail
+from tasks.library.manifest import Manifest
 from tasks.library.publication import read_manifest
 from tasks.library.rows import DatasetRow
 from tasks.library.site import Site
 from tasks.library.summary import Summary
 from tasks.report import site as pages
 from tasks.report.advice import log_words
-from tasks.report.choice import preview_products
-from tasks.report.dataset import PAGE_FILES, PAGE_VERSION
+from tasks.report.choice import PICTURES, preview_products
+from tasks.report.dataset import dataset_page
+from tasks.report.look import look
+from tasks.report.pictures import (
+    PICTURES_VERSION,
+    Pictures,
+    forget_pictures,
+    keep_pictures,
+    read_pictures,
+)
 from tasks.report.publishing import publish_sweep
 from tasks.report.site_catalogue import Facts
 from tasks.report.site_known import Known
@@ -29,21 +39,50 @@ _SEVERAL = 2
 
 
 async def make_dataset_page(held: Claim, dataclass: DataClass, target: str, standing: Standing) -> None:
-    """Draw and publish the page of a dataset, whose observation this process holds."""
-    site, obsid = held.site, held.obsid
-    manifest = await asyncio.to_thread(read_manifest, site.store, obsid, dataclass)
-    shown = preview_products(manifest) if manifest else ()
+    """Publish the page of a dataset, whose observation this process holds.
+
+    Its pictures are drawn where those in the store are of something else than what is published.
+    """
+    store, obsid = held.site.store, held.obsid
+    manifest = await asyncio.to_thread(read_manifest, store, obsid, dataclass)
     # As the ledger keeps it.
     of = fingerprint(manifest.model_dump(mode="json", by_alias=True)) if manifest else None
-    stamp = _stamp(of, standing)
-    await make_page(
-        site, obsid, dataclass, target, standing, manifest, shown, PAGE_FILES, stamp, held.confirm
-    )
+    pictures = await _pictures(held, dataclass, manifest, fingerprint(PICTURES_VERSION, of))
+
+    def publish_page() -> None:
+        log = log_tail(held.site, obsid, dataclass, standing)
+        page = dataset_page(obsid, dataclass, target, standing, manifest, pictures, log)
+        held.confirm()
+        store.replace(pages.page_key(obsid, dataclass), page.encode())
+        store.replace(_stamp_key(obsid, dataclass), _stamp(of, standing))
+
+    await asyncio.to_thread(publish_page)
+
+
+async def _pictures(held: Claim, dataclass: DataClass, manifest: Manifest | None, of: str) -> Pictures:
+    """What is told of a dataset's pictures, drawn again where they were not drawn from `of`."""
+    site, obsid = held.site, held.obsid
+    before = await asyncio.to_thread(read_pictures, site.store, obsid, dataclass)
+    if manifest is None:
+        if before:
+            await asyncio.to_thread(forget_pictures, site.store, obsid, dataclass)
+        return Pictures()
+    if before and before.of == of:
+        return before
+    shown = preview_products(manifest)
+    told = await draw(site, obsid, dataclass, manifest, shown, PICTURES, held.confirm)
+    pictures = Pictures.model_validate({**told, "of": of})
+    await asyncio.to_thread(keep_pictures, site.store, obsid, dataclass, pictures)
+    return pictures
 
 
 def _stamp(manifest: str | None, standing: Standing) -> bytes:
     """What a dataset's page is made from: its manifest's fingerprint, its standing, and how pages look."""
-    return json.dumps({"of": fingerprint(PAGE_VERSION, manifest, standing)}).encode()
+    return json.dumps({"of": fingerprint(look(), manifest, standing)}).encode()
+
+
+def _stamp_key(obsid: ObsID, dataclass: DataClass) -> str:
+    return f"report/{obsid}/{dataclass}/page.json"
 
 
 async def complete_observation(held: Claim, standing: Standing, dataclasses: Collection[DataClass]) -> None:
@@ -110,9 +149,13 @@ def _stale_rows(site: Site, planned: pages.Plan, item: Known, stale: bool) -> li
     return [
         row
         for row in item.datasets
-        if pages.page_key(item.obsid, row.dataclass) not in there
-        or (stale and not is_current(site, item.obsid, row.dataclass, _stamp(row.manifest, row.standing)))
+        if pages.page_key(item.obsid, row.dataclass) not in there or (stale and not _is_current(site, row))
     ]
+
+
+def _is_current(site: Site, row: DatasetRow) -> bool:
+    """Whether a dataset's page was made from what the ledger knows of it, and looks as pages do now."""
+    return site.store.read(_stamp_key(row.obsid, row.dataclass)) == _stamp(row.manifest, row.standing)
 
 
 async def _draw(site: Site, item: Known, rows: list[DatasetRow]) -> int:

@@ -27,8 +27,8 @@ from tasks.report.artifacts import (
     sweep_summary,
 )
 from tasks.report.choice import PICTURES
-from tasks.report.dataset import PAGE
 from tasks.report.markdown import plain
+from tasks.report.site import PAGE
 
 _INDEX = "report/index.html"
 _LOG_BYTES = 1 << 16

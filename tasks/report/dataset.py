@@ -1,36 +1,26 @@
-"""The page of a dataset: pictures, cautions, files and provenance, made from its manifest."""
+"""The page of a dataset: pictures, cautions, files and provenance, told from its manifest."""
 
 import base64
 import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
-from pydantic import ValidationError
 
-from tasks.core.errors import SoftwareFault
 from tasks.core.state import Standing
-from tasks.library.call import Report
+from tasks.library.keys import MANIFEST, RECIPE
 from tasks.library.manifest import Kind, Manifest, Role, Step
 from tasks.report.advice import log_words, what_to_do, without_secrets
 from tasks.report.calls import script_of
-from tasks.report.choice import FIT, PICTURES
 from tasks.report.citing import citing
 from tasks.report.fit import fit_section
 from tasks.report.opening import openings
+from tasks.report.pictures import Pictures
 from tasks.report.templates import render
 from tasks.xtend.cautions import Caution, Severity
 from tasks.xtend.known_cautions import advice_of
-
-PAGE: Final = "index.html"
-PAGE_FILES: Final = (PAGE, *PICTURES)
-"""What a page consists of, in one folder; pictures may be missing, with a reason in the report."""
-
-
-PAGE_VERSION: Final = "2"
-"""Raised by hand when pages or pictures change, so that older ones are made again."""
 
 
 @dataclass(frozen=True)
@@ -42,76 +32,59 @@ class Remark:
     files: tuple[str, ...]
 
 
-def make_page(
+def dataset_page(
     obsid: str,
     dataclass: str,
     target: str,
-    standing: dict[str, Any],
-    links: dict[str, str],
+    standing: Standing,
+    manifest: Manifest | None,
+    pictures: Pictures,
     log_tail: str = "",
-) -> Report:
-    """Make the page of a dataset and its pictures in the current directory.
-
-    `manifest.json` and the products that `preview_products` names are read from there, under their own
-    names. Without a manifest nothing has been published, and the page tells state and reason only.
+) -> str:
+    """The page of a dataset as HTML.
 
     Parameters
     ----------
     obsid, dataclass, target : str
         Which dataset, and the name of what was observed.
-    standing : dict
-        Its `Standing`, as JSON.
-    links : dict
-        Product file name (or `manifest.json`, `recipe.json`) → relative URL from the page to the stored file.
+    standing : Standing
+        How it stands.
+    manifest : Manifest or None
+        What is published; without one the page tells state and reason only.
+    pictures : Pictures
+        What lies beside the page.
     log_tail : str
         The last lines of the log, worth showing when it failed.
-
-    Returns
-    -------
-    Report
-        `not_made` names the pictures that could not be drawn, and why.
 
     Raises
     ------
     SoftwareFault
-        When the manifest there is none.
+        When the manifest does not tell of a fit that it lists.
     """
-    here, stands = Path.cwd(), Standing.model_validate(standing)
-    manifest = _read_manifest(here / "manifest.json")
     page: dict[str, Any] = {
         "obsid": obsid,
         "dataclass": dataclass,
         "target": target,
-        "standing": stands,
-        "reason": without_secrets(stands.reason or ""),
-        "to_do": what_to_do(stands, obsid),
+        "standing": standing,
+        "reason": without_secrets(standing.reason or ""),
+        "to_do": what_to_do(standing, obsid),
         "log": log_words(log_tail),
-        "links": links,
+        "links": _links(obsid, dataclass, manifest) if manifest else {},
         "manifest": manifest,
-        "simulated": False,
-        **(_told(manifest) | _drawn(manifest, here) if manifest else {}),
+        "pictures": pictures,
+        "simulated": pictures.simulated or (manifest is not None and is_simulated(manifest)),
+        **(_told(manifest) if manifest else {}),
         **_script(),
     }
-    (here / PAGE).write_text(render("dataset.html.j2", page=page), encoding="utf-8")
-    if manifest is None:
-        return Report(not_made=dict.fromkeys(PICTURES, "nothing has been published"))
-    pictures = [*page["previews"], *filter(None, [page["plot"]])]
-    missing = {item.file: item.why for item in pictures if item.picture is None}
-    return Report(not_made=missing | ({} if page["plot"] else {FIT: "nothing was fitted"}))
+    return render("dataset.html.j2", page=page)
 
 
-def _drawn(manifest: Manifest, here: Path) -> dict[str, Any]:
-    """The pictures of a dataset, and what its products tell while they are drawn."""
-    # Drawing needs matplotlib and regions, seconds to import; who only wants names and words does not.
-    from tasks.report.previews.drawing import draw_fit_preview, draw_previews, products_say_simulated
-
-    fit = fit_section(manifest)
-    return {
-        "previews": draw_previews(manifest, here),
-        "fit": fit,
-        "plot": draw_fit_preview(manifest, here) if fit else None,
-        "simulated": _says_simulated(manifest) or products_say_simulated(manifest, here),
-    }
+def _links(obsid: str, dataclass: str, manifest: Manifest) -> dict[str, str]:
+    """Where the stored files lie as seen from the page, by name."""
+    top = "../../.."
+    # S3 takes a plus sign in an address for a blank.
+    products = {item.name: f"{top}/{obsid}/{dataclass}/{quote(item.path)}" for item in manifest.products}
+    return {RECIPE: f"{top}/{RECIPE}", MANIFEST: f"{top}/{obsid}/{dataclass}/{MANIFEST}", **products}
 
 
 def remarks(manifest: Manifest) -> list[Remark]:
@@ -141,6 +114,7 @@ def _told(manifest: Manifest) -> dict[str, Any]:
     archive = processing.facts.get("archive") if processing else None
     return {
         "remarks": remarks(manifest),
+        "fit": fit_section(manifest),
         "facts": _facts(manifest),
         "revision": archive if isinstance(archive, dict) else {},
         "openings": openings(manifest),
@@ -167,14 +141,6 @@ def _facts(manifest: Manifest) -> dict[str, str]:
     return facts
 
 
-def _read_manifest(path: Path) -> Manifest | None:
-    if not path.exists():
-        return None
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except ValidationError as exc:
-        raise SoftwareFault(f"{path.name} is no manifest: {exc.errors()[0]['msg']}") from exc
-
-
-def _says_simulated(manifest: Manifest) -> bool:
+def is_simulated(manifest: Manifest) -> bool:
+    """Whether a step has found that its data are simulated."""
     return any(record.facts.get("simulated") is True for record in manifest.steps.values())

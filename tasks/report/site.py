@@ -3,9 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
-from importlib.resources import files
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,11 +17,14 @@ from tasks.library.keys import LOG_TAIL
 from tasks.library.ledger import Ledger
 from tasks.library.publication import read_manifest
 from tasks.library.store import Store
+from tasks.report.look import look
 from tasks.report.site_index import index_page
 from tasks.report.site_known import Known, known
 from tasks.report.site_observation import observation_page
 
-INDEX: Final = "report/index.html"
+PAGE: Final = "index.html"
+"""Of an observation or of a dataset, in its own folder."""
+INDEX: Final = f"report/{PAGE}"
 _STATE: Final = "report/site.json"
 _AT_ONCE: Final = 8
 """Pages under way at once: a store far away answers late, and many can wait together."""
@@ -88,7 +88,7 @@ def plan(store: Store, ledger: Ledger, *, verify: bool = False) -> Plan:
     """
     before, observations = _read(store), known(store, ledger)
     there = store.sizes("report") if verify else None
-    digests = {item.obsid: item.digest(_look())[:_DIGITS] for item in observations}
+    digests = {item.obsid: item.digest(look())[:_DIGITS] for item in observations}
     stale = tuple(
         item
         for item in observations
@@ -136,7 +136,7 @@ def _publish(store: Store, item: Known, attempts: Sequence[Attempt]) -> None:
 
 def page_key(obsid: ObsID, dataclass: DataClass | None = None) -> str:
     """Where the page of an observation or of a dataset lies in the store."""
-    return f"report/{obsid}/{dataclass}/index.html" if dataclass else f"report/{obsid}/index.html"
+    return f"report/{obsid}/{dataclass}/{PAGE}" if dataclass else f"report/{obsid}/{PAGE}"
 
 
 def _read(store: Store) -> _Made:
@@ -146,11 +146,3 @@ def _read(store: Store) -> _Made:
         return _Made.model_validate_json(content) if content else _Made()
     except ValidationError:
         return _Made()
-
-
-@cache
-def _look() -> str:
-    """Hash over templates and version: pages of another look are made again."""
-    folder = files("tasks.report").joinpath("templates")
-    texts = {item.name: item.read_text("utf-8") for item in folder.iterdir() if item.is_file()}
-    return fingerprint(version("xtendflow"), texts)

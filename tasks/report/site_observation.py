@@ -11,6 +11,7 @@ from tasks.library.combination import PICTURE, Combined
 from tasks.library.manifest import Kind, Manifest, Step
 from tasks.report.advice import log_words, what_to_do, without_secrets
 from tasks.report.choice import CHANNELS, FIT, PICTURES
+from tasks.report.dataset import is_simulated
 from tasks.report.site_index import by_severity
 from tasks.report.site_known import Known
 from tasks.report.templates import render
@@ -72,7 +73,7 @@ def observation_page(
         words=without_secrets,
         to_do=what_to_do(standing, item.obsid),
         log_tail=log_words(log_tail) if standing.state == State.FAILED else "",
-        simulated=any(_says_simulated(manifest) for manifest in manifests.values()),
+        simulated=any(is_simulated(manifest) for manifest in manifests.values()),
     )  # fmt: skip
 
 
@@ -143,7 +144,3 @@ def _lasted(attempt: Attempt) -> str:
     if attempt.ended is None:
         return ""
     return duration_words((attempt.ended - attempt.started).total_seconds())
-
-
-def _says_simulated(manifest: Manifest) -> bool:
-    return any(record.facts.get("simulated") is True for record in manifest.steps.values())

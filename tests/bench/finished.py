@@ -40,6 +40,8 @@ _MADE = (
     (Step.EXTRACTION, Kind.LIGHT_CURVE, "lc.fits"),
     (Step.DERIVED, Kind.RATE_IMAGE, "rate.fits"),
 )
+_IMAGE = {"band": "0.6-10.0", "channels": [100, 1667], "binning": 4}
+_ENTRIES = {Kind.IMAGE: _IMAGE, Kind.RATE_IMAGE: _IMAGE, Kind.EXPOSURE_MAP: {"binning": 4}}
 _EARLIER = timedelta(hours=12)
 
 
@@ -151,4 +153,5 @@ def _product(obsid: ObsID, dataclass: DataClass, step: Step, kind: Kind, ending:
         size=len(_CONTENT),
         sha256=fingerprint(name),
         fingerprint=fingerprint(step, kind),
+        entry=_ENTRIES.get(kind, {}),
     )

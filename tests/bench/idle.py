@@ -11,7 +11,7 @@ from typing import Any
 from flows.cli import run_sweep
 from flows.observation import observation
 from tasks.core.identifiers import DataClass, ObsID
-from tasks.engines import fetching, paging, step
+from tasks.engines import drawing, fetching, step
 from tasks.engines.runner import CallResult
 from tasks.library.call import Call, Report
 from tasks.library.dataset import DatasetInputs
@@ -26,7 +26,7 @@ CLASS = DataClass("31100010")
 
 
 async def run_call(call: Call, *_: Any, **__: Any) -> CallResult:
-    """Start no child: a download brings nothing, and a page has no files."""
+    """Start no child: a download brings nothing, and a page has no pictures."""
     if "archive" not in call.parameters:
         return CallResult(call, Report(not_made=dict.fromkeys(call.outputs, "nothing is drawn")), 0.0)
     obsid = ObsID(call.parameters["obsid"])
@@ -46,8 +46,8 @@ def order(*_: Any) -> Order:
 
 
 # The names under which the code calls what does the work.
+drawing.run_call = run_call
 fetching.run_call = run_call
-paging.run_call = run_call
 step.order = order
 
 if __name__ == "__main__":

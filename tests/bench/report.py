@@ -1,27 +1,37 @@
 """The report's pages: all of a store's, those after one change, and the index in a browser.
 
-The datasets' own pages are not counted: each is made with its dataset, and most of its time is drawing.
+No picture is drawn: each is once, with what it shows, and pages that are told again keep it.
 """
 
+import asyncio
 import contextlib
 import shutil
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from finished import fill_ledger, fill_store, write_many
 from rows import Row, below, note
 from timing import seconds, shortest
 
+from tasks import reporting
+from tasks.core.errors import Permanent
+from tasks.core.settings import Settings
+from tasks.engines import combining
 from tasks.engines.choice import choose
+from tasks.engines.runner import CallResult
 from tasks.library.keys import MANIFEST
 from tasks.library.ledger import Ledger
 from tasks.library.manifest import InputFile, Manifest
 from tasks.library.publication import manifest_bytes, read_manifest
 from tasks.library.recipe import Recipe
 from tasks.library.rows import DatasetRow
+from tasks.library.site import open_site
 from tasks.library.store import Store, open_store
+from tasks.report import site as pages
+from tasks.report.choice import PICTURES
 from tasks.report.site import INDEX, plan, update, write
 from tasks.report.site_catalogue import Facts, remember_facts
 
@@ -29,6 +39,10 @@ _DATASETS, _OBSERVATIONS = 1000, 2000
 _TIMES = 3
 _CALL = {"function": "tasks.engines.native.extraction:extract", "parameters": {"bands": ["0.6-2.0"] * 900}}
 """Makes a manifest as long as that of a real dataset, 65 kB."""
+_PREVIEWS = [
+    {"title": name, "file": name, "alt": "What it shows. " * 20, "caption": "How. " * 20, "size": (900, 700)}
+    for name in PICTURES
+]
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
           "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
 
@@ -45,12 +59,35 @@ def rows(folder: Path) -> Iterator[Row]:
     checked = seconds(lambda: write(store, ledger, plan(store, ledger, verify=True)))
     note(f"nothing changed, and every page looked for: {checked:.2f} s")
     ledger.close()
+    yield from _in_another_look(folder / "some")
     store, ledger = _finished(folder / "many", _OBSERVATIONS)
     update(store, ledger)
     ledger.close()
     index = folder / "many/store" / INDEX
     yield below(f"index of {_OBSERVATIONS:,} ObsIDs", index.stat().st_size / 1e6, "MB", 3)
     yield from _in_browser(index)
+
+
+def _in_another_look(folder: Path) -> Iterator[Row]:
+    """Every page of the same store, as after an upgrade that words or lays them out differently."""
+    site = open_site(Settings(data=folder, archive=str(folder)))
+    with patch.object(reporting, "draw", _draw_nothing), patch.object(combining, "run_call", _sum_nothing):
+        asyncio.run(reporting.rebuild(site))
+    made: list[int] = []
+    with patch.object(reporting, "look", lambda: "another"), patch.object(pages, "look", lambda: "another"):
+        taken = seconds(lambda: made.append(asyncio.run(reporting.rebuild(site)).made))
+    site.ledger.close()
+    if made != [_DATASETS + _DATASETS // 2]:
+        raise RuntimeError(f"{made} pages were made of {_DATASETS} datasets")
+    yield below(f"all pages of {_DATASETS:,} datasets in another look", taken, "s", 60)
+
+
+async def _draw_nothing(*_: Any) -> dict[str, Any]:
+    return {"previews": _PREVIEWS}
+
+
+async def _sum_nothing(*_: Any, **__: Any) -> CallResult:
+    raise Permanent("the products of a bench hold no image")
 
 
 def _finished(folder: Path, number: int) -> tuple[Store, Ledger]:

@@ -171,7 +171,7 @@ class Place:
             line
             for log in self.data.glob("logs/*/*.log")
             for line in log.read_text(errors="replace").splitlines()
-            if line.startswith('# {"function":"') and ":fetch_" not in line and ":make_page" not in line
+            if line.startswith('# {"function":"') and ":fetch_" not in line and ":draw_pictures" not in line
         )
 
 

@@ -131,7 +131,7 @@ def test_what_depends_on_the_host_and_its_caldb(heasoft, place, small):
     assert heasoft.called_since(calls) == {
         "download.fetch_observation",
         "given_responses.make",
-        "dataset.make_page",
+        "drawing.draw_pictures",
     }
     assert not [
         item for item in after["products"] if item["step"] != "responses" and item not in last["products"]

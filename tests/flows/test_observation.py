@@ -62,7 +62,7 @@ def test_stage_by_stage(place):
     outcome = json.loads(place.python(OBSERVATION.replace("NUMBERS", f"'{OBSID}'")))
     assert outcome == {OBSID: ["COMPLETED", "Completed", None]}
     assert place.published() == published
-    assert place.called_since(before) == {"download.fetch_observation", "dataset.make_page"}
+    assert place.called_since(before) == {"download.fetch_observation", "drawing.draw_pictures"}
     assert [item["standing"]["state"] for item in place.attempts()] == ["done"]
 
 

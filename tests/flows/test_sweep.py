@@ -208,7 +208,7 @@ def test_what_is_done_stays_done(lonely, recorded, wait):
         assert lonely.called_since(before) == {
             "download.fetch_observation",
             "extraction.extract",
-            "dataset.make_page",
+            "drawing.draw_pictures",
         }
 
         def states() -> dict[str, str]:
@@ -229,7 +229,7 @@ def test_what_is_done_stays_done(lonely, recorded, wait):
         adopted = lonely.sweep(FULL)
         assert (adopted.status, adopted.begun) == (0, {FULL: "new"})
         assert lonely.published() == after
-        assert lonely.called_since(before) == {"download.fetch_observation", "dataset.make_page"}
+        assert lonely.called_since(before) == {"download.fetch_observation", "drawing.draw_pictures"}
         assert lonely.sweep(FULL).begun == {}
 
     # A store belongs to one recipe's name.
@@ -294,7 +294,7 @@ def test_a_file_replaced_in_the_archive_is_noticed(place):
     assert noticed.states[FAINT, CLASS] == "done"
     assert (place.published(), place.called_since(calls)) == (
         published,
-        {"download.fetch_observation", "dataset.make_page"},
+        {"download.fetch_observation", "drawing.draw_pictures"},
     )
     assert place.sweep(more=(*more, "--only", "stale", "--verify")).begun == {}
 

@@ -1,5 +1,6 @@
 """A dataset on disk as the report finds it: small products with real keywords, and a manifest."""
 
+import contextlib
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -18,6 +19,9 @@ from tasks.library.rows import DatasetRow, ObservationRow, Sighting
 from tasks.library.spectral.result import FitResult
 from tasks.library.summarising import results_of
 from tasks.library.summary import Result, Summary
+from tasks.report.dataset import dataset_page
+from tasks.report.pictures import Pictures
+from tasks.report.previews.drawing import draw_pictures
 from tasks.report.site_catalogue import Facts
 from tasks.report.site_known import Known
 from tasks.xtend.cautions import caution, notice, severe
@@ -257,6 +261,16 @@ class Dataset:
         )
         (self.folder / "manifest.json").write_text(made.model_dump_json(by_alias=True))
         return made
+
+    def page(self, target="M 87", standing=DONE, log_tail=""):
+        """Draws the pictures and writes the page beside them; gives what their call reports."""
+        with contextlib.chdir(self.folder):
+            report = draw_pictures()
+        pictures = Pictures.model_validate(report.facts)
+        manifest = Manifest.model_validate_json((self.folder / "manifest.json").read_bytes())
+        page = dataset_page(OBSID, DATACLASS, target, standing, manifest, pictures, log_tail)
+        (self.folder / "index.html").write_text(page, encoding="utf-8")
+        return report
 
     def _record_of_fit(self):
         if self.fitted is None:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from tasks.core.state import Standing
 from tasks.library.manifest import Kind, NotMade, Role, Step
-from tasks.report.dataset import make_page
+from tasks.report.dataset import dataset_page
+from tasks.report.pictures import Pictures
 
 pytestmark = [
     pytest.mark.system,
@@ -23,16 +25,15 @@ def pages(tmp_path_factory, new_dataset):
     whole, failed = (tmp_path_factory.mktemp(name) for name in ("whole", "failed"))
     dataset = new_dataset(whole).everything()
     why = f"the recipe asks for it, and {'it-is-not-there-' * 12}"
-    manifest = dataset.manifest(
+    dataset.manifest(
         not_made=(NotMade(step=Step.DERIVED, kind=Kind.LIGHT_CURVE, role=Role.NET, why=why, name="a.fits"),)
     )
-    links = {product.name: f"../../{product.path}" for product in manifest.products}
-    standing = {"state": "failed", "kind": "software", "step": "download", "reason": f"{LONG} & <b>bold</b>"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(whole)
-        make_page("900000010", "30000010", LONG, {"state": "done"}, links)
-        patch.chdir(failed)
-        make_page("900000010", "30000010", LONG, standing, {}, "a line of the log " * 40)
+    dataset.page(LONG)
+    reason = f"{LONG} & <b>bold</b>"
+    standing = Standing(state="failed", kind="software", step="download", reason=reason)
+    told = "a line of the log " * 40
+    page = dataset_page("900000010", "30000010", LONG, standing, None, Pictures(), told)
+    (failed / "index.html").write_text(page, encoding="utf-8")
     return {"whole": whole / "index.html", "failed": failed / "index.html"}
 
 

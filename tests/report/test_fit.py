@@ -4,20 +4,18 @@ import pytest
 
 from tasks.core.errors import SoftwareFault
 from tasks.library.manifest import Kind, Role, Step
-from tasks.report.dataset import make_page
 from tasks.report.fit import fit_section, unit_words
 from tasks.xtend.cautions import caution, severe
 
 
 @pytest.fixture
-def page(dataset, parse, monkeypatch):
+def page(dataset, parse):
     """The page of a dataset with a fit; gives its report and what it says."""
 
     def made(**changes):
         dataset.fit(**changes)
         dataset.manifest()
-        monkeypatch.chdir(dataset.folder)
-        report = make_page("900000010", "30000010", "M 87", {"state": "done"}, {})
+        report = dataset.page()
         return report, parse((dataset.folder / "index.html").read_text(encoding="utf-8"))
 
     return made

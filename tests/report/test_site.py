@@ -139,7 +139,7 @@ def test_pages_that_are_gone_are_found_missing_on_asking(place):
 
 def test_another_look_makes_every_page_again(place, monkeypatch):
     update(place.store, place.ledger)
-    monkeypatch.setattr(site, "_look", lambda: "another")
+    monkeypatch.setattr(site, "look", lambda: "another")
     assert update(place.store, place.ledger) == Updated(made=3, kept=1)
 
 

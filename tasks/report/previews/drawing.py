@@ -1,4 +1,4 @@
-"""All pictures of a dataset's page, and why one is missing."""
+"""All pictures of a dataset's page, and what is told of them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +7,12 @@ from typing import Final
 from PIL import Image
 
 from tasks.core.errors import Outcome
+from tasks.library.call import Report
+from tasks.library.keys import MANIFEST
 from tasks.library.manifest import Kind, Manifest
 from tasks.report.choice import CHANNELS, EXPOSURE_MAP, FIT, IMAGE, LIGHT_CURVE, SPECTRUM, preview_products
-from tasks.report.previews.canvas import Draw, Picture
+from tasks.report.pictures import Pictures, Preview
+from tasks.report.previews.canvas import Draw
 from tasks.report.previews.channels import draw_channels
 from tasks.report.previews.exposure_map import draw_exposure_map
 from tasks.report.previews.files import says_simulated
@@ -17,17 +20,6 @@ from tasks.report.previews.fit import draw_fit
 from tasks.report.previews.image import draw_image
 from tasks.report.previews.light_curve import draw_light_curves
 from tasks.report.previews.spectrum import draw_spectrum
-
-
-@dataclass(frozen=True)
-class Preview:
-    """A picture of the page, or why there is none."""
-
-    title: str
-    file: str
-    picture: Picture | None
-    why: str = ""
-    size: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -50,14 +42,29 @@ _PLANS: Final = (
 _FIT_PLAN: Final = _Plan("Data, model and residuals", FIT, draw_fit, (Kind.FIT,))
 
 
-def draw_previews(manifest: Manifest, here: Path) -> list[Preview]:
-    """Draw the pictures of a dataset from the products in a folder, into that folder."""
-    return [_preview(plan, manifest, here) for plan in _PLANS]
+def draw_pictures() -> Report:
+    """Draw the pictures of a dataset in the current directory.
 
+    `manifest.json` and the products that `preview_products` names are read from there, under their own
+    names.
 
-def draw_fit_preview(manifest: Manifest, here: Path) -> Preview:
-    """Draw the fit of a dataset, if it has one, into the folder where its products lie."""
-    return _preview(_FIT_PLAN, manifest, here)
+    Returns
+    -------
+    Report
+        What a page tells of the pictures as facts, see `Pictures`; `not_made` says which ones could not be
+        drawn, and why.
+    """
+    here = Path.cwd()
+    manifest = Manifest.model_validate_json((here / MANIFEST).read_bytes())
+    pictures = Pictures(
+        previews=tuple(_preview(plan, manifest, here) for plan in _PLANS),
+        plot=_preview(_FIT_PLAN, manifest, here) if manifest.find(Kind.FIT) else None,
+        simulated=_products_say_simulated(manifest, here),
+    )
+    drawn = (*pictures.previews, *filter(None, [pictures.plot]))
+    missing = {item.file: item.why for item in drawn if item.why}
+    unfitted = {} if pictures.plot else {FIT: "nothing was fitted"}
+    return Report(facts=pictures.model_dump(mode="json"), not_made=missing | unfitted)
 
 
 def _preview(plan: _Plan, manifest: Manifest, here: Path) -> Preview:
@@ -65,12 +72,13 @@ def _preview(plan: _Plan, manifest: Manifest, here: Path) -> Preview:
         picture = plan.draw(manifest, here, here / plan.file)
     except Outcome as exc:
         reasons = [str(exc), *(item.why for item in manifest.not_made if item.kind in plan.kinds)]
-        return Preview(plan.title, plan.file, None, "; ".join(dict.fromkeys(reasons)))
+        return Preview(title=plan.title, file=plan.file, why="; ".join(dict.fromkeys(reasons)))
     with Image.open(here / plan.file) as drawn:
-        return Preview(plan.title, plan.file, picture, size=drawn.size)
+        told = {"alt": picture.alt, "caption": picture.caption, "size": drawn.size}
+    return Preview(title=plan.title, file=plan.file, **told)
 
 
-def products_say_simulated(manifest: Manifest, here: Path) -> bool:
+def _products_say_simulated(manifest: Manifest, here: Path) -> bool:
     """Whether the header of a product in a folder says that the data are simulated."""
     files = (here / product.name for product in preview_products(manifest) if product.kind != Kind.REGION)
     return any(says_simulated(path) for path in files if path.exists())
