@@ -93,7 +93,7 @@ class Killer:
         elif kind == "database, all of it" and self.database is not None:
             self.database.start()
         elif kind == "worker" and self.worker is not None:
-            self.worker.start()
+            self.worker.start_again()
 
 
 def signal_one(place: Place, number: int, *parts: str, after: float = 0.0) -> int:

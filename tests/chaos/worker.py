@@ -35,10 +35,16 @@ class Worker:
                 raise Hangs(f"there is no worker: {command.out.read_text()[-300:]} {command.said[-300:]}")
 
     def start(self) -> None:
-        """Start it unless it runs."""
-        if self._command is None or not self._command.runs:
-            words = ("prefect", "worker", "start", "--type", "process", "--pool", POOL, "--limit", "2")
-            self._command = self._place.start(sys.executable, "-P", "-m", *words, cwd=ROOT)
+        """Start it."""
+        words = ("prefect", "worker", "start", "--type", "process", "--pool", POOL, "--limit", "2")
+        self._command = self._place.start(sys.executable, "-P", "-m", *words, cwd=ROOT)
+
+    def start_again(self) -> None:
+        """Start another in place of one that was just killed; that one may not be gone yet."""
+        before = self._command
+        if before:
+            until(lambda: not before.runs, "the killed worker is gone", 30)
+        self.start()
 
     def order(self, obsid: str, recipe: dict[str, Any]) -> None:
         """Ask for one observation."""
