@@ -42,10 +42,10 @@ def main() -> int:
     from prefect.exceptions import TerminationSignal
 
     order = json.loads(sys.stdin.readline())
-    _end_with_parent()
     # While the server is away Prefect's handler would tell of every line that it cannot send.
     logging.raiseExceptions = False
     try:
+        _end_with_parent()
         with like_ctrl_c():
             return asyncio.run(_run(order))
     except XtendflowError as exc:
