@@ -11,8 +11,8 @@ from tasks.archive.layout import ArchiveFile, DatasetFiles, datasets, needed
 from tasks.archive.listings import listing_hash
 from tasks.archive.local import clear_leftovers, keep, known_sha256, part_file, require_space
 from tasks.archive.objects import Archive, open_archive
-from tasks.archive.verification import verify
-from tasks.core.errors import EnvironmentFault, Permanent, Transient
+from tasks.archive.verification import Damaged, verify
+from tasks.core.errors import EnvironmentFault, Transient
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.library.call import OnProgress, Report, tell_progress
 from tasks.library.dataset import LISTING, DatasetInputs
@@ -37,7 +37,8 @@ def download(
     """Have verified copies of `files` below `directory`, fetching only what is missing or has changed.
 
     A transfer that fails is tried again after each of `delays`; a copy that fails its verification is
-    fetched once more. What was complete before an error stays and is not fetched again.
+    fetched once more, and only the same bytes again are the archive's own fault. What was complete before
+    an error stays and is not fetched again.
 
     Parameters
     ----------
@@ -62,9 +63,9 @@ def download(
     Raises
     ------
     Transient
-        When a transfer kept failing, or the archive changed a file meanwhile.
+        When a transfer kept failing or spoiling a file, or the archive changed a file meanwhile.
     Permanent
-        When a file is damaged in the archive.
+        When a file is damaged in the archive, or the archive refuses it.
     EnvironmentFault
         When there is no room, or no permission, to write.
     """
@@ -195,10 +196,18 @@ def _twice(
     """Fetch once more when the first copy is bad: the bytes may have been spoilt on their way."""
     try:
         return _retried(fetch, delays)
-    except Permanent as exc:
+    except Damaged as first:
         if file not in _retried(lambda: archive.list(obsid), delays):
-            raise Transient(f"{file.name} was replaced or withdrawn between listing and download") from exc
-        return _retried(fetch, delays)
+            raise Transient(f"{file.name} was replaced or withdrawn between listing and download") from first
+        try:
+            return _retried(fetch, delays)
+        except Damaged as second:
+            # What is bad in the archive is bad in the same way each time.
+            if second.sha256 != first.sha256:
+                raise Transient(
+                    f"{second}; two copies of it differ, so they were spoilt on their way"
+                ) from second
+            raise
 
 
 def _retried(action: Callable[[], Result], delays: Sequence[float]) -> Result:

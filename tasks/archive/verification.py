@@ -24,6 +24,22 @@ _PAGE = re.compile(rb"\s*<(?:!doctype html|html|\?xml)", re.IGNORECASE)
 _MD5 = re.compile(r"[0-9a-f]{32}(?P<one_part>-1)?")
 
 
+class Damaged(Permanent):
+    """A file's content is not what the archive states, or damaged.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong.
+    sha256 : str
+        Of the bytes that came: bytes that are bad in another way each time were spoilt on their way.
+    """
+
+    def __init__(self, message: str, sha256: str) -> None:
+        super().__init__(message)
+        self.sha256 = sha256
+
+
 def verify(path: Path, file: ArchiveFile) -> str:
     """Check a downloaded file against its listing and against itself, in one pass.
 
@@ -40,7 +56,7 @@ def verify(path: Path, file: ArchiveFile) -> str:
     ------
     Transient
         When the size is another or a web page came instead of the file: the transfer's fault.
-    Permanent
+    Damaged
         When the content is not what the archive states, or damaged.
     """
     _check_arrival(path, file)
@@ -50,11 +66,12 @@ def verify(path: Path, file: ArchiveFile) -> str:
             fault = _fault(stream, file.name)
             while stream.read(_CHUNK):
                 pass
+    sha256 = hashed.sha256.hexdigest()
     if not hashed.agrees_with(file.etag):
-        raise Permanent(f"{file.name}: the content does not have the MD5 that the archive states")
+        raise Damaged(f"{file.name}: the content does not have the MD5 that the archive states", sha256)
     if fault is not None:
-        raise Permanent(f"{file.name}: {fault}") from fault
-    return hashed.sha256.hexdigest()
+        raise Damaged(f"{file.name}: {fault}", sha256) from fault
+    return sha256
 
 
 def _check_arrival(path: Path, file: ArchiveFile) -> None:

@@ -73,7 +73,8 @@ class FaultyServer:
 
     Faults: a status (`503`), `drop` (close without an answer), `cut` (half of the body, then close), `short`
     (half of the body as if it were all), `hang` (half of the body, then silence), `slow` (small pieces),
-    `flip` (one bit), `page` (an HTML page with status 200), `sum` (a wrong S3 checksum); None for none.
+    `flip` (one bit in the middle), `flip elsewhere` (of the first byte), `page` (an HTML page with status
+    200), `sum` (a wrong S3 checksum); None for none.
     """
 
     respond: Callable[[str, str, dict[str, str]], Response]
@@ -121,8 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = answer.body
         if fault == "short":
             body = body[: len(body) // 2]
-        if fault == "flip":
-            body = body[: len(body) // 2] + bytes([body[len(body) // 2] ^ 1]) + body[len(body) // 2 + 1 :]
+        if fault in ("flip", "flip elsewhere"):
+            spot = len(body) // 2 if fault == "flip" else 0
+            body = body[:spot] + bytes([body[spot] ^ 1]) + body[spot + 1 :]
         self.send_response(answer.status)
         length = {} if "Content-Length" in answer.headers else {"Content-Length": str(len(body))}
         for key, value in (answer.headers | length).items():

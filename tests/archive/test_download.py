@@ -151,12 +151,22 @@ def test_a_body_that_stops_is_transient(s3: Any, tmp_path: Path) -> None:
             download(archive, OBSID, files, tmp_path, on_progress=lambda *_: None, delays=())
 
 
-def test_bytes_that_stay_bad_are_permanent_after_two_downloads(s3: Any, tmp_path: Path) -> None:
+def test_the_same_bad_bytes_twice_are_permanent(s3: Any, tmp_path: Path) -> None:
     s3.server.faults = {EVENTS: ["flip"] * 50}
     with pytest.raises(Permanent, match=r"p031100010_cl\.evt\.gz: .*MD5"):
         run(s3, tmp_path)
     assert s3.server.gets(EVENTS) == 2
     assert not (tmp_path / EVENTS).exists()
+
+
+def test_bytes_that_are_bad_in_another_way_each_time_are_transient(s3: Any, tmp_path: Path) -> None:
+    s3.server.faults = {EVENTS: ["flip", "flip elsewhere"]}
+    with pytest.raises(Transient, match="MD5 that the archive states; two copies differ"):
+        run(s3, tmp_path)
+    assert s3.server.gets(EVENTS) == 2
+    assert strays(tmp_path) == []
+    run(s3, tmp_path)
+    assert (tmp_path / EVENTS).exists()
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut"])

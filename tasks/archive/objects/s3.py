@@ -139,7 +139,8 @@ def _translated(
     except PermissionError as exc:
         raise refused(f"the archive refuses {what}: {exc}") from exc
     except FlexibleChecksumError as exc:
-        raise Permanent(f"{what} does not have the checksum that S3 keeps of it: {exc}") from exc
+        # S3 took the file in only with this sum: the bytes were spoilt on their way.
+        raise Transient(f"{what} does not have the checksum that S3 keeps of it: {exc}") from exc
     except (OSError, BotoCoreError, ClientError, ConnectionTrouble, ResponseParserError) as exc:
         # The address of an endpoint may hold a password.
         raise Transient(without_password(f"{what} could not be read: {exc or type(exc).__name__}")) from exc
