@@ -204,9 +204,7 @@ def _twice(
         except Damaged as second:
             # What is bad in the archive is bad in the same way each time.
             if second.sha256 != first.sha256:
-                raise Transient(
-                    f"{second}; two copies of it differ, so they were spoilt on their way"
-                ) from second
+                raise Transient(f"{second}; two copies differ: they were spoilt on their way") from second
             raise
 
 
