@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 # The newest Debian or Ubuntu cluster tools, when there are any.
 POSTGRESQL = max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)
 
+_LONGEST = ("tests/flows/test_chaos.py", "tests/hosts/test_hosts.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes minutes: at the end all others would wait for it."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def heard() -> Iterator[None]:
