@@ -11,8 +11,8 @@ from tasks.archive.layout import ArchiveFile, DatasetFiles, datasets, needed
 from tasks.archive.listings import listing_hash
 from tasks.archive.local import clear_leftovers, keep, known_sha256, part_file, require_space
 from tasks.archive.objects import Archive, open_archive
-from tasks.archive.verification import Damaged, verify
-from tasks.core.errors import EnvironmentFault, Transient
+from tasks.archive.verification import bytes_of, verify
+from tasks.core.errors import EnvironmentFault, Permanent, Transient
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.library.call import OnProgress, Report, tell_progress
 from tasks.library.dataset import LISTING, DatasetInputs
@@ -196,14 +196,14 @@ def _twice(
     """Fetch once more when the first copy is bad: the bytes may have been spoilt on their way."""
     try:
         return _retried(fetch, delays)
-    except Damaged as first:
+    except Permanent as first:
         if file not in _retried(lambda: archive.list(obsid), delays):
             raise Transient(f"{file.name} was replaced or withdrawn between listing and download") from first
         try:
             return _retried(fetch, delays)
-        except Damaged as second:
+        except Permanent as second:
             # What is bad in the archive is bad in the same way each time.
-            if second.sha256 != first.sha256:
+            if bytes_of(second) != bytes_of(first):
                 raise Transient(f"{second}; two copies differ: they were spoilt on their way") from second
             raise
 

@@ -24,22 +24,6 @@ _PAGE = re.compile(rb"\s*<(?:!doctype html|html|\?xml)", re.IGNORECASE)
 _MD5 = re.compile(r"[0-9a-f]{32}(?P<one_part>-1)?")
 
 
-class Damaged(Permanent):
-    """A file's content is not what the archive states, or damaged.
-
-    Parameters
-    ----------
-    message : str
-        What is wrong.
-    sha256 : str
-        Of the bytes that came: bytes that are bad in another way each time were spoilt on their way.
-    """
-
-    def __init__(self, message: str, sha256: str) -> None:
-        super().__init__(message)
-        self.sha256 = sha256
-
-
 def verify(path: Path, file: ArchiveFile) -> str:
     """Check a downloaded file against its listing and against itself, in one pass.
 
@@ -56,8 +40,8 @@ def verify(path: Path, file: ArchiveFile) -> str:
     ------
     Transient
         When the size is another or a web page came instead of the file: the transfer's fault.
-    Damaged
-        When the content is not what the archive states, or damaged.
+    Permanent
+        When the content is not what the archive states, or damaged; `bytes_of` tells which bytes these were.
     """
     _check_arrival(path, file)
     with path.open("rb", buffering=0) as raw:
@@ -68,10 +52,21 @@ def verify(path: Path, file: ArchiveFile) -> str:
                 pass
     sha256 = hashed.sha256.hexdigest()
     if not hashed.agrees_with(file.etag):
-        raise Damaged(f"{file.name}: the content does not have the MD5 that the archive states", sha256)
+        raise _damaged(f"{file.name}: the content does not have the MD5 that the archive states", sha256)
     if fault is not None:
-        raise Damaged(f"{file.name}: {fault}", sha256) from fault
+        raise _damaged(f"{file.name}: {fault}", sha256) from fault
     return sha256
+
+
+def bytes_of(error: Permanent) -> str | None:
+    """SHA-256 of the bytes that `verify` found bad; None where an error tells of no bytes."""
+    return vars(error).get("sha256")
+
+
+def _damaged(message: str, sha256: str) -> Permanent:
+    error = Permanent(message)
+    vars(error)["sha256"] = sha256
+    return error
 
 
 def _check_arrival(path: Path, file: ArchiveFile) -> None:
