@@ -36,7 +36,14 @@ def environment(directory: Path) -> dict[str, str]:
     folder = directory.absolute() / PFILES_FOLDER
     if {":", ";"} & set(str(folder)):
         raise EnvironmentFault(f"HEASoft cannot work in {directory}: the path has a colon or a semicolon")
-    return {**given, "PFILES": f"{folder};{headas}/syspfiles"}
+    return {**_caldb_tables(), **given, "PFILES": f"{folder};{headas}/syspfiles"}
+
+
+def _caldb_tables() -> dict[str, str]:
+    """Where a CALDB that lies here has the tables that its tools look for besides: its caldbinit says so."""
+    tools = Path(os.environ.get("CALDB", "")) / "software" / "tools"
+    tables = {"CALDBCONFIG": tools / "caldb.config", "CALDBALIAS": tools / "alias_config.fits"}
+    return {name: str(path) for name, path in tables.items() if path.is_file()}
 
 
 def peak_memory() -> int:

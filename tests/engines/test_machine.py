@@ -33,6 +33,21 @@ def test_nothing_prompts(tmp_path, monkeypatch):
     assert given["HEADASPROMPT"] == "/dev/null"
 
 
+def test_a_local_caldb_has_its_tables_unless_they_are_given(tmp_path, monkeypatch):
+    tools = tmp_path / "caldb/software/tools"
+    tools.mkdir(parents=True)
+    monkeypatch.setenv("HEADAS", "/soft")
+    monkeypatch.setenv("CALDB", str(tmp_path / "caldb"))
+    monkeypatch.delenv("CALDBALIAS", raising=False)
+    monkeypatch.setenv("CALDBCONFIG", "/mine/caldb.config")
+    assert "CALDBALIAS" not in environment(tmp_path / "one")
+    for name in ("caldb.config", "alias_config.fits"):
+        (tools / name).touch()
+    given = environment(tmp_path / "two")
+    assert given["CALDBALIAS"] == str(tools / "alias_config.fits")
+    assert given["CALDBCONFIG"] == "/mine/caldb.config"
+
+
 def test_without_heasoft_there_are_no_parameter_files(tmp_path, monkeypatch):
     monkeypatch.delenv("HEADAS", raising=False)
     monkeypatch.delenv("PFILES", raising=False)

@@ -110,6 +110,7 @@ def test_a_file_changes_what_it_names(read):
         ("[responses]\nnumphotons = 1", "responses.numphotons"),
         ("[responses]\nnumphoton = 0", "responses.numphoton"),
         ("[responses]\nsource_type = 'IMAGE'", "IMAGE needs an image"),
+        ("[responses]\nsource_type = 'IMAGE'\nimage = 'a.fits'", "needs the energies of its image"),
         ("[responses]\nbeta = [0.5, 0.6, 0]", "beta must be positive"),
         ("[responses]\nerange = [0.3, 18.0, 5.0, 2.0]", "erange is LOWEST HIGHEST LOW HIGH"),
         ("[responses]\nerange = [0.0, 18.0, 0.0, 0.0]", "erange is LOWEST HIGHEST LOW HIGH"),

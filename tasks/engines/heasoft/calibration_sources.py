@@ -35,9 +35,9 @@ SKY: Final = "sky.reg"
 EXCLUDED: Final = "calsrc.reg"
 BAD_PIXELS: Final = "bad.bimg"
 _MINUTES: Final = 60.0
-_CIRCLE: Final = re.compile(
-    r"[-+]?\s*circle\s*\(\s*([-+0-9.eE]+)\s*,\s*([-+0-9.eE]+)\s*,\s*([-+0-9.eE]+)[\"'d]?\s*\)", re.IGNORECASE
-)
+# coordpnt marks every number on the sky as degrees: +circle(81.25000000d,-69.50000000d,0.04518182d).
+_NUMBER: Final = r"\s*([-+0-9.eE]+)[\"'d]?\s*"
+_CIRCLE: Final = re.compile(rf"[-+]?\s*circle\s*\({_NUMBER},{_NUMBER},{_NUMBER}\)", re.IGNORECASE)
 _AGREE: Final = 0.95
 """Share of the flagged pixels that the circles must hold, and of their usable pixels that must be flagged."""
 _NEAR_PIXELS: Final = 5.0

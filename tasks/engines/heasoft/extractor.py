@@ -54,16 +54,16 @@ class Events:
     files: tuple[str, ...]
 
     def filename(self, channels: Channels | None) -> str:
-        """The parameter `filename`: a file, or a list of several, with the PI range (ends included)."""
-        if len(self.files) > 1:
-            return f"@{_LIST}"
-        return f"{self.files[0]}{_cut(channels)}"
+        """The parameter `filename`: a file, or a list of several, with the PI range (ends included).
 
-    def texts(self, channels: Channels | None) -> dict[str, str]:
-        """The list of several files, by its name: each with the PI range."""
-        if len(self.files) == 1:
-            return {}
-        return {_LIST: "".join(f"{file}{_cut(channels)}\n" for file in self.files)}
+        In the list itself extractor would not see the range, and leave CHANMIN and PHALCUT out of headers.
+        """
+        name = f"@{_LIST}" if len(self.files) > 1 else self.files[0]
+        return f"{name}[PI={channels.low}:{channels.high}]" if channels else name
+
+    def texts(self) -> dict[str, str]:
+        """The list of several files, by its name."""
+        return {_LIST: "".join(f"{file}\n" for file in self.files)} if len(self.files) > 1 else {}
 
 
 def image_parameters(events: Events, channels: Channels | None, binning: int, output: str) -> Parameters:
@@ -91,10 +91,6 @@ def spectrum_parameters(events: Events, region: str, output: str) -> Parameters:
 
 def _parameters(**own: str | int | float | bool) -> Parameters:
     return {**_NOTHING, **_COLUMNS, **_WAYS, **own}
-
-
-def _cut(channels: Channels | None) -> str:
-    return f"[PI={channels.low}:{channels.high}]" if channels else ""
 
 
 def prepare(zipped: dict[str, str], regions: list[str]) -> None:
@@ -153,7 +149,7 @@ class _Extraction:
         """An image of the field."""
         channels = _channels(spec)
         parameters = image_parameters(self._events, channels, spec.entry["binning"], output)
-        self._extract(parameters, output, channels, None, counts_agree(output))
+        self._extract(parameters, output, None, counts_agree(output))
         self._note(spec, output, self._calls.last)
 
     def light_curve(self, spec: ProductSpec, output: str) -> None:
@@ -162,14 +158,14 @@ class _Extraction:
         parameters = light_curve_parameters(
             self._events, channels, _short(spec.role), spec.entry["time_bin"], threshold, output
         )
-        self._extract(parameters, output, channels, spec.role, region_applied(output))
+        self._extract(parameters, output, spec.role, region_applied(output))
         self._note(spec, output, self._calls.last)
 
     def spectrum(self, spec: ProductSpec, counted: str, scaled: str) -> None:
         """A spectrum of a region; with an exposure map its BACKSCAL goes by exposure, else by pixels."""
         parameters = spectrum_parameters(self._events, _short(spec.role), counted)
         checks = region_applied(counted), counts_agree(counted)
-        self._extract(parameters, counted, None, spec.role, *checks)
+        self._extract(parameters, counted, spec.role, *checks)
         extracted = self._calls.last
         if not self._maps:
             self._note(spec, counted, extracted)
@@ -236,7 +232,6 @@ class _Extraction:
         self,
         parameters: Parameters,
         output: str,
-        channels: Channels | None,
         role: Role | None,
         *checks: Check,
     ) -> None:
@@ -249,7 +244,7 @@ class _Extraction:
                 parameters,
                 inputs={**plain, **region},
                 after=self._calls.after(*self._events.files),
-                texts=self._events.texts(channels),
+                texts=self._events.texts(),
                 outputs=[output],
                 checks=checks,
                 chatter=self._inputs.dataset.recipe.heasoft.chatter,

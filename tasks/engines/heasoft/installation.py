@@ -41,7 +41,8 @@ class Installation:
         lacking = {
             "HEASoft (source its headas-init.sh, which sets HEADAS)": self.headas,
             "heasoftpy for this Python (it comes with HEASoft)": self.heasoftpy,
-            "CALDB (set it to a local copy or to https://nasa-heasarc.s3.amazonaws.com/caldb)": self.caldb,
+            "CALDB (source the caldbinit.sh of a local copy, or set it to https://nasa-heasarc.s3.amazonaws.com/"
+            "caldb, and CALDBCONFIG and CALDBALIAS to copies of its two tables)": self.caldb,
         }
         return tuple(name for name, found in lacking.items() if not found)
 

@@ -1,10 +1,8 @@
 """RMF by xtdrmf and ARF by xaarfgen: the calls of the tools, and of what needs their products."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
-from tasks.core.errors import BadInput
 from tasks.engines.heasoft.checks import covers, ebounds
 from tasks.engines.heasoft.grouping import RMF, SPECTRUM, group_call
 from tasks.engines.heasoft.raytrace import reusable
@@ -29,8 +27,8 @@ from tasks.library.call import Call
 from tasks.library.dataset import recipe_hash
 from tasks.library.manifest import Kind, Product, ProductSpec, Role, Step
 from tasks.library.orders import Wanted
+from tasks.library.orders.given_responses import find_image
 from tasks.library.orders.responses import raytrace_key, source_position, without_axis_offset
-from tasks.library.recipe import Responses
 from tasks.xtend.grouping import GroupingRule
 
 PUBLISHED: Final = "published.fits"
@@ -202,7 +200,7 @@ def _arf_call(inputs: StepInputs, calls: Calls, links: Mapping[str, str]) -> Cal
     taken = {name for name in (REGION, RMF, exposure_map) if name in links} - made.keys()
     # xaarfgen gets a copy, for whatever it may write into its events must not be what is published.
     again = {PUBLISHED: links[TRACED]} if TRACED in links else {}
-    image = {IMAGE: _image(recipe.responses)} if recipe.responses.source_type == "IMAGE" else {}
+    image = {IMAGE: find_image(inputs.dataset).path} if recipe.responses.source_type == "IMAGE" else {}
     low, high = recipe.responses.fit_band_kev
     return tool_call(
         "xaarfgen",
@@ -216,20 +214,6 @@ def _arf_call(inputs: StepInputs, calls: Calls, links: Mapping[str, str]) -> Cal
         chatter=recipe.heasoft.chatter,
         timeout=recipe.heasoft.hours * _HOUR,
     )
-
-
-def _image(responses: Responses) -> str:
-    """The absolute path of the image that the source looks like.
-
-    Raises
-    ------
-    BadInput
-        When there is none.
-    """
-    path = Path(responses.image or "")
-    if not path.is_file():
-        raise BadInput(f"the image {path} of the source type IMAGE is not there")
-    return str(path.resolve())
 
 
 def _item(calls: Calls, spec: ProductSpec, file: str, key: str) -> dict[str, Any]:

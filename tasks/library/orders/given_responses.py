@@ -66,6 +66,17 @@ def find_arf(dataset: Dataset) -> Given | None:
     return _of_recipe(dataset, asked, "arf") if asked is not None else None
 
 
+def find_image(dataset: Dataset) -> Given:
+    """The image that the source looks like, of the source type IMAGE.
+
+    Raises
+    ------
+    BadInput
+        When it cannot be read.
+    """
+    return _of_recipe(dataset, dataset.recipe.responses.image or "", "image")
+
+
 def want_rmf(make: Maker, found: Given) -> Wanted:
     """The RMF as a product; its name tells the class where its header does not."""
     return make.want(

@@ -11,7 +11,7 @@ from tasks.library.fingerprint import fingerprint
 from tasks.library.manifest import Kind, Manifest, NotMade, Product, Role, Step
 from tasks.library.orders.derived import grouped_spectrum
 from tasks.library.orders.extraction import why_no_region
-from tasks.library.orders.given_responses import find_arf, find_rmf, want_arf, want_rmf
+from tasks.library.orders.given_responses import find_arf, find_image, find_rmf, want_arf, want_rmf
 from tasks.library.orders.loaders import loaders
 from tasks.library.orders.order import Maker, Order, Wanted
 from tasks.xtend.cautions import Caution, caution, notice
@@ -196,11 +196,9 @@ def _arf(make: Maker, manifest: Manifest, spectrum: Product, rmf: Wanted) -> Ite
 def _shape(dataset: Dataset) -> list[object]:
     """The shape of the source, by those parameters that its type looks at."""
     recipe = dataset.recipe.responses
-    own: dict[str, object] = {
-        "FLATCIRCLE": recipe.flat_radius_arcmin,
-        "BETAMODEL": recipe.beta,
-        "IMAGE": recipe.image,
-    }
+    if recipe.source_type == "IMAGE":
+        return [recipe.source_type, find_image(dataset).sha256]
+    own: dict[str, object] = {"FLATCIRCLE": recipe.flat_radius_arcmin, "BETAMODEL": recipe.beta}
     return [recipe.source_type, own.get(recipe.source_type)]
 
 

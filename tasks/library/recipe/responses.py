@@ -45,8 +45,8 @@ class Responses(Part):
     erange: Annotated[
         tuple[float, float, float, float],
         Field(
-            description="Of xaarfgen, in keV: lowest and highest energy of the ARF, and the band that "
-            "weights off-axis steps (0, 0: none)."
+            description="Of xaarfgen, in keV: lowest and highest energy of the ARF, and of the source type "
+            "IMAGE those of the image (0, 0 for other types)."
         ),
     ] = (0.3, 18.0, 0.0, 0.0)
     fit_band_kev: Annotated[
@@ -59,9 +59,11 @@ class Responses(Part):
             raise ValueError("the source type IMAGE needs an image")
         if min(self.beta) <= 0:
             raise ValueError("the three numbers of beta must be positive")
-        lowest, highest, *weighting = self.erange
-        if not 0 < lowest < highest or not (0 <= weighting[0] < weighting[1] or weighting == [0, 0]):
-            raise ValueError("erange is LOWEST HIGHEST LOW HIGH, each pair rising (0, 0: no weighting)")
+        lowest, highest, *of_image = self.erange
+        if not 0 < lowest < highest or not (0 <= of_image[0] < of_image[1] or of_image == [0, 0]):
+            raise ValueError("erange is LOWEST HIGHEST LOW HIGH, each pair rising (0, 0: there is no image)")
+        if self.source_type == "IMAGE" and not of_image[0]:
+            raise ValueError("the source type IMAGE needs the energies of its image, the last two of erange")
         if not lowest <= self.fit_band_kev[0] < self.fit_band_kev[1] <= highest:
             raise ValueError("fit_band_kev is LOW HIGH and lies within the first two numbers of erange")
         return self

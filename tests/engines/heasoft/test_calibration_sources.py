@@ -46,7 +46,9 @@ def on_sky(pa: float = 30.0, shift: float = 0.0) -> str:
     det = DetPixels(np.array([920.0, 919.0]), np.array([1530.0, 271.0]))
     sky = det_to_sky(det, pa)
     ra, dec = NOMINAL.world(type(sky)(sky.x + shift, sky.y))
-    return "fk5\n" + "".join(f"-circle({a:.8f},{b:.8f},0.0452)\n" for a, b in zip(ra, dec, strict=True))
+    # As coordpnt writes it.
+    head = "# Region file written by coordpnt.\nfk5\n"
+    return head + "".join(f"+circle({a:.8f}d,{b:.8f}d,0.04518182d)\n" for a, b in zip(ra, dec, strict=True))
 
 
 def flags(circles: list[DetCircle]) -> np.ndarray:

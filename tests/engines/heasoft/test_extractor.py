@@ -57,14 +57,13 @@ def test_a_spectrum_has_every_channel_and_its_map():
     }  # fmt: skip
 
 
-def test_several_files_are_given_as_a_list_each_with_its_cut():
-    given = image_parameters(TWO, Channels(100, 334), 1, "image0.fits")
-    assert given["filename"] == "@events.lis"
-    assert TWO.texts(Channels(100, 334)) == {
-        "events.lis": "events0.evt[PI=100:334]\nevents1.evt[PI=100:334]\n"
-    }
-    assert TWO.texts(None) == {"events.lis": "events0.evt\nevents1.evt\n"}
-    assert ONE.texts(Channels(1, 2)) == {}
+def test_several_files_are_given_as_a_list_that_is_cut_as_a_whole():
+    assert (
+        image_parameters(TWO, Channels(100, 334), 1, "image0.fits")["filename"] == "@events.lis[PI=100:334]"
+    )
+    assert spectrum_parameters(TWO, "source.reg", "counts0.fits")["filename"] == "@events.lis"
+    assert TWO.texts() == {"events.lis": "events0.evt\nevents1.evt\n"}
+    assert ONE.texts() == {}
 
 
 @pytest.mark.parametrize("norm", ["EXPOSURE", "MAX"])
@@ -155,9 +154,10 @@ def test_plain_events_are_taken_as_they_are(planned):
 def test_split_events_are_listed_for_every_call(planned):
     made = planned(Step.EXTRACTION, plan, events=SPLIT)
     for call in made.tool("extractor"):
-        assert call.parameters["parameters"]["filename"] == "@events.lis"
-        [text] = call.parameters["texts"].values()
-        assert [line.partition("[")[0] for line in text.splitlines()] == ["events0.evt", "events1.evt"]
+        given = call.parameters["parameters"]
+        assert given["filename"].partition("[")[0] == "@events.lis"
+        assert ("[PI=" in given["filename"]) == (given["phafile"] == "NONE")
+        assert call.parameters["texts"] == {"events.lis": "events0.evt\nevents1.evt\n"}
         assert {"events0.evt", "events1.evt"} <= call.inputs.keys()
 
 

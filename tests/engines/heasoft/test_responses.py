@@ -52,7 +52,10 @@ def test_an_arf():
             {"source_type": "BETAMODEL", "beta": (1, 0.7, 8)},
             {"sourcetype": "BETAMODEL", "betapars": "1 0.7 8"},
         ),
-        ({"source_type": "IMAGE", "image": "/x.fits"}, {"sourcetype": "IMAGE", "imgfile": "image.fits"}),
+        (
+            {"source_type": "IMAGE", "image": "/x.fits", "erange": (0.3, 18, 0.5, 8)},
+            {"sourcetype": "IMAGE", "imgfile": "image.fits", "erange": "0.3 18 0.5 8"},
+        ),
         ({"erange": (0.5, 17, 2, 8)}, {"erange": "0.5 17 2 8"}),
         ({"numphoton": 1_000_000, "minphoton": 10}, {"numphoton": 1_000_000, "minphoton": 10}),
     ],
@@ -244,15 +247,18 @@ def test_history_tells_call_and_key(planned):
 def test_an_image_of_the_source_is_handed_over(planned, tmp_path):
     image = tmp_path / "picture.img"
     image.write_text("x")
-    recipe = {"responses": {"source_type": "IMAGE", "image": str(image)}}
+    recipe = {"responses": {"source_type": "IMAGE", "image": str(image), "erange": (0.3, 18, 0.5, 8)}}
     made = planned(Step.RESPONSES, plan, recipe=recipe, versions=NEWER)
     assert made.tool("xaarfgen")[0].inputs["image.fits"] == str(image)
     assert not [call for call in made.calls if call.function.endswith("raytrace:count")]
 
 
 def test_an_image_that_is_not_there(planned):
-    recipe = {"responses": {"source_type": "IMAGE", "image": "/nowhere/picture.img"}}
-    with pytest.raises(BadInput, match=r"/nowhere/picture\.img"):
+    image = {"source_type": "IMAGE", "image": "/nowhere/picture.img", "erange": (0.3, 18, 0.5, 8)}
+    recipe = {"responses": image}
+    with pytest.raises(
+        BadInput, match=r"responses\.image of the recipe, /nowhere/picture\.img, cannot be read"
+    ):
         planned(Step.RESPONSES, plan, recipe=recipe)
 
 

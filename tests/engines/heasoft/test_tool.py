@@ -137,12 +137,11 @@ def test_two_at_once_share_nothing(double, inputs, tmp_path):
 def test_a_list_of_files_is_written_first(run, inputs, tmp_path):
     events = Events(("events0.evt", "events1.evt"))
     parameters = image_parameters(events, Channels(100, 109), 1, "image.fits")
-    texts = events.texts(Channels(100, 109))
     call = tool_call(
         "extractor",
         parameters,
         inputs=dict.fromkeys(events.files, inputs["events0.evt"]),
-        texts=texts,
+        texts=events.texts(),
         outputs=["image.fits"],
         chatter=1,
         timeout=60,

@@ -242,6 +242,18 @@ def test_a_change_makes_stale_what_it_concerns(responses, recipe, changed):
     assert {kind for kind in before if before[kind].fingerprint != after[kind].fingerprint} == changed
 
 
+def test_another_content_of_the_image_is_another_source(responses, tmp_path):
+    image = tmp_path / "source.img"
+    recipe = {"responses": {"source_type": "IMAGE", "image": str(image), "erange": (0.3, 18.0, 0.5, 8.0)}}
+    made = []
+    for content in ("one", "one", "another"):
+        image.write_text(content)
+        made.append({kind: item.fingerprint for kind, item in by_kind(responses(recipe=recipe)).items()})
+    assert made[0] == made[1]
+    changed = {kind for kind, before in made[0].items() if made[2][kind] != before}
+    assert changed == {Kind.ARF, Kind.RAYTRACE}
+
+
 KEYED = [
     ({}, {"heasoft": "6.37"}),
     ({}, {"caldb": "20260101-bbbbbbbbbbbb"}),

@@ -43,17 +43,16 @@ def extractor(given: Given) -> None:
 
 
 def event_files(text: str) -> tuple[list[str], list[int] | None]:
-    lines = Path(text[1:]).read_text().split() if text.startswith("@") else [text]
-    parts = [line.partition("[") for line in lines]
-    cuts = {cut for _, _, cut in parts}
-    if len(cuts) != 1:
-        raise Refusal("the files have different cuts")
-    cut = cuts.pop().removesuffix("]")
+    """Names of the files, and the channels of the cut, which stands behind the list's name."""
+    name, _, cut = text.partition("[")
+    names = Path(name[1:]).read_text().split() if name.startswith("@") else [name]
+    if any("[" in each for each in names):
+        raise Refusal("the tool does not see cuts within a list")
     if not cut:
-        return [name for name, _, _ in parts], None
+        return names, None
     if not cut.startswith("PI="):
         raise Refusal(f"the cut {cut}")
-    return [name for name, _, _ in parts], [int(bound) for bound in cut[3:].split(":")]
+    return names, [int(bound) for bound in cut[3:].removesuffix("]").split(":")]
 
 
 def applied_region(name: str) -> str | None:
@@ -152,12 +151,14 @@ def coordpnt(given: Given) -> None:
     if given["startsys"] != "DET":
         raise Refusal("this double goes from DET to RADEC alone")
     nominal = Nominal(given["ranom"], given["decnom"], 0.0)
-    lines = ["fk5"]
+    lines = ["# Region file written by coordpnt.", "fk5"]
     for shape in read_region(Path(given["input"])).shapes:
         det = DetPixels(np.array(shape.x[:1], float), np.array(shape.y[:1], float))
         ra, dec = nominal.world(det_to_sky(det, given["roll"]))
-        sign = "" if shape.include else "-"
-        lines.append(f"{sign}circle({ra[0]:.6f},{dec[0]:.6f},{shape.sizes[0] * 0.000491106681541:.6f})")
+        sign = "+" if shape.include else "-"
+        # As the tool writes it: every number with eight digits and marked as degrees.
+        numbers = (ra[0], dec[0], shape.sizes[0] * 0.000491106681541)
+        lines.append(f"{sign}circle({','.join(f'{number:.8f}d' for number in numbers)})")
     Path(given["outfile"]).write_text("\n".join(lines) + "\n")
 
 
