@@ -42,6 +42,8 @@ class Progress:
         Products of this step that are as ordered, and there.
     stale : tuple of Wanted
         Those that are still to be made.
+    lost : tuple of Product
+        Products of later steps whose files are gone; each step makes its own again.
     engine : str
         That does the step.
     """
@@ -51,6 +53,7 @@ class Progress:
     manifest: Manifest | None
     kept: tuple[Product, ...]
     stale: tuple[Wanted, ...]
+    lost: tuple[Product, ...]
     engine: str
 
     @property
@@ -73,8 +76,9 @@ def progress(step: Step, dataset: Dataset, site: Site) -> Progress:
     manifest = read_manifest(site.store, dataset.obsid, dataset.dataclass)
     ordered, name = order(step, dataset, manifest), dataset.engine_of(step).name
     if manifest is None:
-        return Progress(step, ordered, None, (), ordered.wanted, name)
-    gone = {product.name for product in missing(site.store, manifest)}
+        return Progress(step, ordered, None, (), ordered.wanted, (), name)
+    vanished = missing(site.store, manifest)
+    gone = {product.name for product in vanished}
     wanted = {(item.spec.name, item.fingerprint) for item in ordered.wanted}
     kept = tuple(
         product
@@ -84,7 +88,9 @@ def progress(step: Step, dataset: Dataset, site: Site) -> Progress:
     settled: set[tuple[str | None, str | None]] = {(item.name, item.fingerprint) for item in kept}
     settled |= {(item.name, item.fingerprint) for item in manifest.not_made if item.step == step}
     stale = tuple(item for item in ordered.wanted if (item.spec.name, item.fingerprint) not in settled)
-    return Progress(step, ordered, manifest, kept, stale, name)
+    later = [*Step][[*Step].index(step) + 1 :]
+    lost = tuple(product for product in vanished if product.step in later)
+    return Progress(step, ordered, manifest, kept, stale, lost, name)
 
 
 async def make(step: Step, dataset: Dataset, site: Site, confirm: Callable[[], None]) -> Manifest:
@@ -184,13 +190,14 @@ def _draft(found: Progress, dataset: Dataset, results: list[CallResult]) -> Mani
     steps = {**before.steps, found.step: _record(found, dataset, results)}
     others = [item for item in before.not_made if item.step != found.step]
     facts = steps[Step.PROCESSING].facts if Step.PROCESSING in steps else {}
+    stay = tuple(item for item in before.products if item.step != found.step and item not in found.lost)
     return before.model_copy(
         update={
             "recipe": dataset.recipe.name,
             "target": Target.model_validate(facts["target"]) if "target" in facts else before.target,
             "inputs": dataset.inputs.inputs,
             "steps": {step: steps[step] for step in Step if step in steps},
-            "products": tuple(item for item in before.products if item.step != found.step) + found.kept,
+            "products": stay + found.kept,
             "not_made": (*others, *found.order.not_made, *_refused(found, results)),
             "cautions": _distinct(record.cautions for record in steps.values()),
         }

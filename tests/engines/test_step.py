@@ -28,7 +28,7 @@ from tasks.library.dataset import Dataset
 from tasks.library.fingerprint import fingerprint
 from tasks.library.manifest import Kind, Manifest, Role, Step
 from tasks.library.orders import PRODUCT_STEPS, Wanted
-from tasks.library.publication import read_manifest
+from tasks.library.publication import missing, read_manifest
 from tasks.library.recipe import Recipe
 from tasks.library.site import Site, open_site
 from tasks.xtend.cautions import notice
@@ -247,6 +247,39 @@ def test_a_damaged_product_is_made_again_alone(site, workshop, kind, damage):
     }
     assert go(a_dataset(), site) == again
     assert workshop.names() == set()
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        (Kind.EXPOSURE_MAP, Kind.RATE_IMAGE),
+        (Kind.REGION, Kind.SPECTRUM, Kind.GROUPED_SPECTRUM),
+        (Kind.EVENTS, Kind.IMAGE, Kind.RATE_IMAGE),
+    ],
+)
+def test_losses_of_several_steps_are_all_made_again(site, workshop, kinds):
+    manifest = go(a_dataset(), site)
+    workshop.names()
+    lost = [manifest.find(kind)[-1] for kind in kinds]
+    for product in lost:
+        Path(site.settings.store_url, "900001010/30000010", product.path).unlink()
+    again = go(a_dataset(), site)
+    assert workshop.names() == {product.name for product in lost}
+    assert {(item.name, item.fingerprint) for item in again.products} == {
+        (item.name, item.fingerprint) for item in manifest.products
+    }
+    assert missing(site.store, again) == ()
+
+
+def test_a_loss_of_a_later_step_does_not_stop_an_earlier_one_that_is_stale(site, workshop):
+    manifest = go(a_dataset(), site)
+    workshop.names()
+    lost = manifest.find(Kind.RATE_IMAGE)[-1]
+    Path(site.settings.store_url, "900001010/30000010", lost.path).unlink()
+    again = go(a_dataset(light_curves={"bands": ("0.6-2", "6-10")}), site)
+    new = named(again, Kind.LIGHT_CURVE, band="6.0-10.0")
+    assert workshop.names() == {lost.name, *new}
+    assert missing(site.store, again) == ()
 
 
 def test_another_band_makes_that_bands_curves_alone(site, workshop):
