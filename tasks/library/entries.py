@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, insert, select, update
 
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.state import Standing, State
@@ -12,6 +12,8 @@ from tasks.library.attempts import Attempt
 from tasks.library.database import upsert
 from tasks.library.fingerprint import fingerprint
 from tasks.library.manifest import Manifest
+
+_UNHAPPY = (State.RUNNING, State.FAILED)
 
 
 def record_manifest(connection: Connection, manifest: Manifest, standing: Standing) -> None:
@@ -87,7 +89,7 @@ def record_attempt(connection: Connection, attempt: Attempt) -> None:
     if connection.scalar(select(exists().where(same, table.c.started > attempt.started))):
         return  # one who lost the observation comes back late: a newer attempt speaks for it
     unhappy = select(func.count()).where(
-        same, table.c.selection == attempt.selection, table.c.state.in_([State.RUNNING, State.FAILED])
+        same, table.c.selection == attempt.selection, table.c.state.in_(_UNHAPPY), _none_happy_since()
     )
     listed = {"listing": attempt.listing, "looked": attempt.started} if attempt.listing else {}
     observation, stands = schema.observations.c, columns(attempt.standing)
@@ -113,6 +115,16 @@ def record_attempt(connection: Connection, attempt: Attempt) -> None:
         for dataclass, standing in attempt.datasets.items()
     ]
     upsert(connection, schema.datasets, datasets, "manifest", "recipe", "engine", "cautions", "size")
+
+
+def _none_happy_since() -> ColumnElement[bool]:
+    """Whether no attempt at the observation has ended well since: what went wrong before that is over."""
+    later = schema.attempts.alias()
+    own = schema.attempts.c
+    happy = exists().where(
+        later.c.obsid == own.obsid, later.c.started > own.started, later.c.state.not_in(_UNHAPPY)
+    )
+    return ~happy
 
 
 def _ensure(connection: Connection, obsid: ObsID, moment: datetime) -> None:

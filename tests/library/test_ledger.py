@@ -101,6 +101,16 @@ def test_attempts_at_the_same_thing_are_counted(ledger, attempt):
     assert [item.started for item in ledger.attempts(OBSID)] == [START + n * hour for n in (0, 1, 2, 4)]
 
 
+def test_what_went_wrong_before_an_attempt_that_ended_well_is_over(ledger, attempt):
+    ends = [failed()] * 4 + [DONE, failed(), failed()]
+    counted = []
+    for number, standing in enumerate(ends):
+        began = START + timedelta(hours=number)
+        ledger.record_attempt(attempt(started=began, ended=began, standing=standing))
+        counted.append(ledger.observations()[OBSID].attempts)
+    assert counted == [1, 2, 3, 4, 0, 1, 2]
+
+
 def test_who_comes_back_late_does_not_speak_for_the_newer_attempt(ledger, attempt):
     later = attempt(
         started=START + timedelta(hours=1), ended=None, standing=RUNNING, datasets={DATACLASS: RUNNING}
