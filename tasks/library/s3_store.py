@@ -190,7 +190,9 @@ class S3Store:
     @contextmanager
     def _faults(self, verb: str) -> Iterator[None]:
         """Turn what s3fs and botocore raise into errors of this project."""
+        from aiohttp import ClientError
         from botocore import exceptions
+        from botocore.parsers import ResponseParserError
 
         try:
             yield
@@ -202,6 +204,9 @@ class S3Store:
             if stumble or isinstance(exc, lost):
                 raise Transient(reason) from exc
             raise EnvironmentFault(reason) from exc
+        # A body that breaks off comes as the client's or the parser's own error.
+        except (ClientError, ResponseParserError) as exc:
+            raise Transient(without_password(f"the store s3://{self.root} cannot be {verb}: {exc}")) from exc
 
 
 def _refused(error: OSError) -> bool:

@@ -5,6 +5,7 @@ import shutil
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,26 @@ from tasks.core.errors import BadInput, EnvironmentFault, SoftwareFault, Transie
 from tasks.library.directory_store import DirectoryStore
 from tasks.library.keys import check_key
 from tasks.library.store import open_store
+
+
+class _BreaksOff(BaseHTTPRequestHandler):
+    """Hangs up in the middle of every answer."""
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.send_header("ETag", '"0123"')
+        self.send_header("Last-Modified", "Sat, 21 Nov 2026 05:00:00 GMT")
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+        self.wfile.write(b"half of it")
+
+    def log_message(self, *said):
+        pass
 
 
 @pytest.fixture
@@ -413,6 +434,19 @@ class TestS3:
             with pytest.raises(EnvironmentFault, match="cannot be written"):
                 store.check()
             store.close()
+
+    def test_a_body_that_breaks_off_is_worth_another_try(self, bucket, monkeypatch):
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _BreaksOff)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
+        store = open_store(f"s3://{bucket}")
+        try:
+            with pytest.raises(Transient, match=f"s3://{bucket} cannot be read"):
+                store.read("manifest.json")
+        finally:
+            store.close()
+            server.shutdown()
+            server.server_close()
 
     def test_closing_twice_does_no_harm(self, s3):
         s3.replace("a", b"1")
