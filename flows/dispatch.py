@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import ParamSpec, TypeVar
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
@@ -32,6 +33,9 @@ from tasks.tagging import tags_of
 
 logger = logging.getLogger("xtendflow.sweep")
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 DEPLOYMENTS = {DEFAULT_QUEUE: "observation/one", HEASOFT_QUEUE: "observation/one-heasoft"}
 """The deployment whose runs go to a work queue, as `deployments/prefect.yaml` has it."""
 
@@ -39,6 +43,7 @@ _SOONEST, _LATEST = 1.0, 5.0
 """Seconds after which a run is looked at again."""
 _PATIENCE = timedelta(minutes=1)
 """After this time in a queue something is said about it."""
+_LEDGER_TRIES = 12
 _WORKERS = 3
 """So many workers may be lost over an observation in one sweep: it may be what brings them down."""
 
@@ -83,7 +88,7 @@ async def dispatched(entry: Observation, chosen: Chosen, sweep: str) -> Ending:
                 run = await _end(client, entry.obsid, run, sweep)
             except ObjectNotFound:
                 return Ending(Standing.of(Transient("its flow run was deleted from the Prefect server")), 0.0)
-            attempt = await asyncio.to_thread(_attempt, this_site(), entry.obsid, run)
+            attempt = await _asked(_attempt, this_site(), entry.obsid, run)
             standing = standing_after(_state(run), attempt)
             if _state(run).is_final() or (attempt and attempt.ended):
                 break
@@ -140,7 +145,7 @@ async def _server() -> AsyncIterator[PrefectClient]:
 async def _run(client: PrefectClient, entry: Observation, chosen: Chosen, sweep: str) -> FlowRun:
     """The run for an observation: one that is under way, or a new one."""
     site = this_site()
-    base = key = key_of(entry, chosen, await asyncio.to_thread(site.ledger.attempts, entry.obsid))
+    base = key = key_of(entry, chosen, await _asked(site.ledger.attempts, entry.obsid))
     while found := await _find(client, key):
         if not (_state(found).is_final() or await asyncio.to_thread(_is_lost, site, entry.obsid, found)):
             logger.info("%s %s: has a flow run already", entry.obsid, entry.name)
@@ -209,6 +214,15 @@ async def _tell_who_is_missing(client: PrefectClient, run: FlowRun, sweep: str) 
 def _tell(sweep: str, pool: str, queue: str, status: WorkQueueStatus) -> None:
     """Say why runs stay in a queue: once for all of a sweep, thanks to the cache."""
     logger.warning(f"observations wait in the work queue %s; {_WHY_NOBODY[status]}", queue, pool, queue)
+
+
+async def _asked(question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What the ledger answers; one that stumbles is asked again: thousands may wait here."""
+    for _ in range(_LEDGER_TRIES - 1):
+        with contextlib.suppress(EnvironmentFault):
+            return await asyncio.to_thread(question, *args, **kwargs)
+        await asyncio.sleep(_LATEST)
+    return await asyncio.to_thread(question, *args, **kwargs)
 
 
 def _is_lost(site: Site, obsid: ObsID, run: FlowRun) -> bool:

@@ -281,6 +281,28 @@ def test_a_run_that_somebody_deletes_fails_alone(server, native):
     assert "deleted" in standing.reason
 
 
+@pytest.mark.parametrize(("stumbles", "ends"), [(dispatch._LEDGER_TRIES - 1, True), (99, False)])
+def test_a_ledger_that_stumbles_is_asked_again_and_not_for_ever(server, native, monkeypatch, stumbles, ends):
+    server.plan(key_of(ENTRY, native, []), prefect_state("Running"), ELSEWHERE)
+    asked, answer = [], dispatch._attempt
+
+    def stumbling(*question):
+        asked.append(question)
+        if len(asked) <= stumbles:
+            raise EnvironmentFault("the ledger cannot be used")
+        return answer(*question)
+
+    monkeypatch.setattr(dispatch, "_LATEST", 0.0)
+    monkeypatch.setattr(dispatch, "_is_lost", lambda *question: False)
+    monkeypatch.setattr(dispatch, "_attempt", stumbling)
+    if ends:
+        assert run(native).state == State.RUNNING
+    else:
+        with pytest.raises(EnvironmentFault, match="the ledger cannot be used"):
+            run(native)
+    assert len(asked) == dispatch._LEDGER_TRIES
+
+
 def test_a_missing_deployment_is_told_with_the_cure(server, heasoft_chosen):
     server.deployments.remove("observation/one-heasoft")
     with pytest.raises(EnvironmentFault, match=r"no deployment observation/one-heasoft: xtendflow deploy "):
