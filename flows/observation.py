@@ -1,6 +1,7 @@
 """One observation: download, processing, and products of each of its datasets."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 from prefect import flow
@@ -101,13 +102,13 @@ async def _everything(entry: Observation, recipe: Recipe, standings: Standings) 
     states = await processed.aresult(raise_on_failure=False)
     if not isinstance(states, list):
         return await standing_of(processed)
-    await together(
+    shown = await together(
         *(
             _dataset(entry, name, recipe, cautions, state, standings)
             for name, state in zip(names, states, strict=True)
         )
     )
-    return overall(standings)
+    return overall(standings, dict(zip(names, shown, strict=True)))
 
 
 async def _dataset(
@@ -117,8 +118,8 @@ async def _dataset(
     cautions: tuple[Caution, ...],
     processed: State[Any],
     standings: Standings,
-) -> None:
-    """Make the products of a processed dataset, and its page however that ended."""
+) -> Standing:
+    """Make the products of a processed dataset, and its page however that ended; how the page stands."""
     standing = await standing_of(processed)
     if standing.state == DatasetState.DONE:
         with tagged(dataclass=name):
@@ -126,11 +127,18 @@ async def _dataset(
         standing = await standing_of(made)
     standings[name] = standing
     with untagged():
-        await page(entry.obsid, name, entry.name, standing)
+        # Prefect's overloads do not know that an asynchronous task's state is awaited.
+        shown: Awaitable[State[Any]] = page(entry.obsid, name, entry.name, standing, return_state=True)  # type: ignore[assignment]
+        # Not raised: other datasets are at work beside it, and need not end with it.
+        return await standing_of(await shown)
 
 
-def overall(standings: Standings) -> Standing:
-    """Where an observation stands: failed if a dataset is, done if one is, else skipped."""
+def overall(standings: Standings, pages: Standings) -> Standing:
+    """Where an observation stands: failed if a dataset or a page is, done if a dataset is, else skipped."""
+    if not any(item.state == DatasetState.FAILED for item in standings.values()):
+        for name, item in sorted(pages.items()):
+            if item.state == DatasetState.FAILED:
+                return item.model_copy(update={"reason": f"{name}: its page: {item.reason}"})
     for state in (DatasetState.FAILED, DatasetState.DONE, DatasetState.SKIPPED):
         found = {name: item for name, item in sorted(standings.items()) if item.state == state}
         if state == DatasetState.DONE and found:
