@@ -2,10 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Collection
+import logging
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 
 from tasks.archive.selection import Selection
-from tasks.core.errors import LeaseLost
+from tasks.core.errors import LeaseLost, Outcome
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.progress import Unit, tell
 from tasks.core.state import Standing, State
@@ -27,6 +31,7 @@ from tasks.report.look import look
 from tasks.report.pictures import (
     PICTURES_VERSION,
     Pictures,
+    are_there,
     forget_pictures,
     keep_pictures,
     read_pictures,
@@ -35,7 +40,11 @@ from tasks.report.publishing import publish_sweep
 from tasks.report.site_catalogue import Facts
 from tasks.report.site_known import Known
 
+logger = logging.getLogger("xtendflow.report")
+
 _SEVERAL = 2
+_AT_ONCE = 8
+"""Stamps that are read at once: a store far away answers late."""
 
 
 async def make_dataset_page(held: Claim, dataclass: DataClass, target: str, standing: Standing) -> None:
@@ -47,10 +56,11 @@ async def make_dataset_page(held: Claim, dataclass: DataClass, target: str, stan
     manifest = await asyncio.to_thread(read_manifest, store, obsid, dataclass)
     # As the ledger keeps it.
     of = fingerprint(manifest.model_dump(mode="json", by_alias=True)) if manifest else None
+    # Before anything else is written to it.
+    log = await asyncio.to_thread(log_tail, held.site, obsid, dataclass, standing)
     pictures = await _pictures(held, dataclass, manifest, fingerprint(PICTURES_VERSION, of))
 
     def publish_page() -> None:
-        log = log_tail(held.site, obsid, dataclass, standing)
         page = dataset_page(obsid, dataclass, target, standing, manifest, pictures, log)
         held.confirm()
         store.replace(pages.page_key(obsid, dataclass), page.encode())
@@ -65,13 +75,20 @@ async def _pictures(held: Claim, dataclass: DataClass, manifest: Manifest | None
     before = await asyncio.to_thread(read_pictures, site.store, obsid, dataclass)
     if manifest is None:
         if before:
+            await asyncio.to_thread(held.confirm)
             await asyncio.to_thread(forget_pictures, site.store, obsid, dataclass)
         return Pictures()
-    if before and before.of == of:
+    if (
+        before
+        and before.of == of
+        and await asyncio.to_thread(are_there, site.store, obsid, dataclass, before)
+    ):
         return before
     shown = preview_products(manifest)
     told = await draw(site, obsid, dataclass, manifest, shown, PICTURES, held.confirm)
-    pictures = Pictures.model_validate({**told, "of": of})
+    pictures = Pictures.model_validate(told)
+    pictures = pictures.model_copy(update={"of": of if pictures.settled else ""})
+    await asyncio.to_thread(held.confirm)
     await asyncio.to_thread(keep_pictures, site.store, obsid, dataclass, pictures)
     return pictures
 
@@ -136,37 +153,55 @@ async def rebuild(site: Site) -> pages.Updated:
 
 
 def _to_draw(site: Site, planned: pages.Plan) -> list[tuple[Known, list[DatasetRow]]]:
-    """Observations with datasets whose page is missing or stale, or whose sum may be; and those datasets."""
-    stale = {item.obsid for item in planned.stale}
-    found = ((item, _stale_rows(site, planned, item, item.obsid in stale)) for item in planned.observations)
+    """Observations with datasets whose page is missing or stale, or whose sum may be; and those datasets.
+
+    Each page's own stamp is asked: a sweep brings the pages of observations up to date without those of
+    their datasets.
+    """
+    rows = [row for item in planned.observations for row in item.datasets]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        current = {
+            (row.obsid, row.dataclass)
+            for row, is_current in zip(rows, pool.map(partial(_is_current, site, planned), rows), strict=True)
+            if is_current
+        }
     several = {item.obsid for item in planned.stale if len(item.datasets) >= _SEVERAL}
-    return [(item, rows) for item, rows in found if rows or item.obsid in several]
+    found = (
+        (item, [row for row in item.datasets if (row.obsid, row.dataclass) not in current])
+        for item in planned.observations
+    )
+    return [(item, stale) for item, stale in found if stale or item.obsid in several]
 
 
-def _stale_rows(site: Site, planned: pages.Plan, item: Known, stale: bool) -> list[DatasetRow]:
-    """The datasets of an observation whose page is missing or was made from something else."""
-    there = planned.there or {}
-    return [
-        row
-        for row in item.datasets
-        if pages.page_key(item.obsid, row.dataclass) not in there or (stale and not _is_current(site, row))
-    ]
-
-
-def _is_current(site: Site, row: DatasetRow) -> bool:
-    """Whether a dataset's page was made from what the ledger knows of it, and looks as pages do now."""
+def _is_current(site: Site, planned: pages.Plan, row: DatasetRow) -> bool:
+    """Whether a dataset's page is there, made from what the ledger knows of it, and looks as pages do now."""
+    if pages.page_key(row.obsid, row.dataclass) not in (planned.there or {}):
+        return False
     return site.store.read(_stamp_key(row.obsid, row.dataclass)) == _stamp(row.manifest, row.standing)
 
 
 async def _draw(site: Site, item: Known, rows: list[DatasetRow]) -> int:
     """Make pages of an observation's datasets and its combined image, unless somebody else works on it."""
+    made = 0
     try:
         async with claim(site, item.obsid) as held:
             for row in rows:
-                await make_dataset_page(held, row.dataclass, item.target, row.standing)
+                with _told(f"the page of {row.obsid}/{row.dataclass}"):
+                    await make_dataset_page(held, row.dataclass, item.target, row.standing)
+                    made += 1
             if len(item.datasets) >= _SEVERAL:
                 names = [row.dataclass for row in item.datasets if row.manifest]
-                await combine(site, item.obsid, names, held.confirm)
+                with _told(f"the combined image of {item.obsid}"):
+                    await combine(site, item.obsid, names, held.confirm)
     except LeaseLost:
-        return 0
-    return len(rows)
+        logger.info("%s is left to another process", item.obsid)
+    return made
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Say that something could not be made, and go on with the rest."""
+    try:
+        yield
+    except Outcome as exc:
+        logger.warning("%s could not be made: %s", what, exc)

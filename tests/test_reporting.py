@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tasks import reporting
-from tasks.core.errors import LeaseLost
+from tasks.core.errors import LeaseLost, Transient
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.settings import Settings
 from tasks.core.state import Standing
@@ -107,6 +107,66 @@ def test_a_page_of_somebody_else_stays(site, drawn):
     with pytest.raises(LeaseLost):
         make(site, FAILED, taken_over=True)
     assert site.store.read(f"{TOP}/index.html").decode() == before
+
+
+def test_a_picture_that_is_lost_is_drawn_again(site, drawn):
+    publish(site)
+    make(site)
+    site.store.delete([f"{TOP}/{IMAGE}"])
+    make(site)
+    assert len(drawn) == 2
+    assert f"{TOP}/{IMAGE}" in site.store.sizes(TOP)
+
+
+def test_what_could_not_be_read_for_a_moment_is_drawn_again(site, drawn, monkeypatch):
+    publish(site)
+    unread = {"previews": [{"title": "Image", "file": IMAGE, "why": "it cannot be read"}], "settled": False}
+    with monkeypatch.context() as patch:
+        patch.setitem(TOLD, "previews", unread["previews"])
+        patch.setitem(TOLD, "settled", unread["settled"])
+        assert "it cannot be read" in make(site)
+    assert "A field." in make(site)
+    make(site)
+    assert len(drawn) == 2
+
+
+def test_the_log_is_read_before_the_drawing_writes_to_it(site, monkeypatch):
+    log = site.log(OBSID, DATACLASS)
+    log.parent.mkdir(parents=True)
+    log.write_text("what went wrong\n")
+
+    async def draw(*_):
+        with log.open("a") as file:
+            file.write("# exit status 0\n")
+        return {"previews": []}
+
+    monkeypatch.setattr(reporting, "draw", draw)
+    publish(site)
+    page = make(site, FAILED.model_copy(update={"step": "derived"}))
+    assert "what went wrong" in page
+    assert "exit status" not in page
+
+
+def test_a_sweep_that_renews_the_index_leaves_no_page_of_another_look(site, drawn, monkeypatch):
+    publish(site)
+    asyncio.run(reporting.rebuild(site))
+    monkeypatch.setattr(reporting, "look", lambda: "another")
+    monkeypatch.setattr(reporting.pages, "look", lambda: "another")
+    assert reporting.pages.update(site.store, site.ledger).made == 1
+    assert asyncio.run(reporting.rebuild(site)).made == 1
+    assert asyncio.run(reporting.rebuild(site)).made == 0
+
+
+def test_a_dataset_that_cannot_be_drawn_costs_its_own_page_only(site, monkeypatch, caplog):
+    async def draw(*_):
+        raise Transient("a product is gone from the store")
+
+    monkeypatch.setattr(reporting, "draw", draw)
+    publish(site)
+    assert asyncio.run(reporting.rebuild(site)).made == 2
+    assert f"the page of {OBSID}/{DATACLASS} could not be made: a product is gone" in caplog.text
+    assert site.store.read("report/index.html")
+    assert site.store.read(f"{TOP}/index.html") is None
 
 
 def test_a_page_of_another_look_is_told_again_and_not_drawn(site, drawn, monkeypatch):

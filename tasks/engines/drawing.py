@@ -70,10 +70,11 @@ def _put(
     site: Site, page: str, files: Sequence[str], drawn: Mapping[str, Path], confirm: Callable[[], None]
 ) -> None:
     """Replace the pictures; one that could not be drawn this time goes."""
-    # Drawing has taken its time.
-    confirm()
     for name, path in drawn.items():
+        # Drawing has taken its time, and each of the writes may.
+        confirm()
         site.store.replace(f"{page}/{name}", path.read_bytes())
+    confirm()
     site.store.delete(f"{page}/{name}" for name in files if name not in drawn)
 
 

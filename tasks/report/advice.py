@@ -9,8 +9,8 @@ from tasks.core.words import without_password
 LOG_LINES: Final = 40
 _LINE: Final = 400
 _SECRET: Final = re.compile(
-    r"""(?ix) (\b[\w-]* (?: passw(?:or)?d | secret | token | api_?key | authorization | credential
-    | signature | access_key ) [\w-]* ["']? \s* [=:] \s* (?: (?:bearer|basic) \s+ )?)
+    r"""(?ix) ((?: passw(?:or)?d | secret | token | api_?key | authorization | credential
+    | signature | access_key ) [\w-]{0,64} ["']? \s* [=:] \s* (?: (?:bearer|basic) \s+ )?)
     (?: "[^"]*" | '[^']*' | [^\s"'&;,]+ )"""
 )
 _KEY_ID: Final = re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")

@@ -51,6 +51,8 @@ class Pictures(BaseModel):
         Of the fit, where there is one.
     simulated : bool
         Whether the products say that their data are simulated.
+    settled : bool
+        Whether another try would draw the same: a file that could not be read may be readable then.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +61,12 @@ class Pictures(BaseModel):
     previews: tuple[Preview, ...] = ()
     plot: Preview | None = None
     simulated: bool = False
+    settled: bool = True
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """The names of the files that there are."""
+        return tuple(item.file for item in (*self.previews, self.plot) if item and not item.why)
 
 
 def read_pictures(store: Store, obsid: ObsID, dataclass: DataClass) -> Pictures | None:
@@ -68,6 +76,12 @@ def read_pictures(store: Store, obsid: ObsID, dataclass: DataClass) -> Pictures 
         return Pictures.model_validate_json(content) if content else None
     except ValidationError:
         return None
+
+
+def are_there(store: Store, obsid: ObsID, dataclass: DataClass, pictures: Pictures) -> bool:
+    """Whether no picture has been lost since it was drawn."""
+    there = store.sizes(f"report/{obsid}/{dataclass}")
+    return all(_key(obsid, dataclass, name) in there for name in pictures.drawn)
 
 
 def keep_pictures(store: Store, obsid: ObsID, dataclass: DataClass, pictures: Pictures) -> None:

@@ -4,13 +4,20 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
 from tasks.core.identifiers import ObsID
 from tasks.library.store import Store
 
 KEY: Final = "report/catalogue.json"
 _MJD_EPOCH: Final = date(1858, 11, 17)
+
+
+def _within(limit: float) -> BeforeValidator:
+    """Takes a number that cannot be for none: one odd row must not cost the pages of all others."""
+    return BeforeValidator(
+        lambda value: None if isinstance(value, int | float) and not abs(value) <= limit else value
+    )
 
 
 class Facts(BaseModel):
@@ -21,7 +28,7 @@ class Facts(BaseModel):
     name, category, status : str
         The target, its class, and the observation's status.
     ra, dec : float, optional
-        Degrees (ICRS).
+        Degrees (ICRS); none where the catalogue's are none that can be.
     start_mjd, public_date : float, optional
         Modified Julian dates (UTC) of the start and of the release.
     exposure : float
@@ -31,8 +38,8 @@ class Facts(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True, allow_inf_nan=False)
 
     name: str = ""
-    ra: Annotated[float | None, Field(ge=-360, le=360)] = None
-    dec: Annotated[float | None, Field(ge=-90, le=90)] = None
+    ra: Annotated[float | None, _within(360)] = None
+    dec: Annotated[float | None, _within(90)] = None
     start_mjd: float | None = None
     exposure: float = 0.0
     category: str = ""

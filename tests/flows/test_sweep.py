@@ -411,7 +411,9 @@ def test_two_sweeps_at_once(place, finish):
     place.check_store()
     # Every step was done once.
     steps = {
-        key: number for key, number in place.calls().items() if not key.endswith(("_observation", "_page"))
+        key: number
+        for key, number in place.calls().items()
+        if not key.endswith(("_observation", "_pictures"))
     }
     assert len(steps) == 6
     assert set(steps.values()) == {1}, steps

@@ -63,6 +63,11 @@ def test_secrets_are_not_shown(said, shown):
     assert without_secrets(said) == shown
 
 
+@pytest.mark.parametrize("part", ["a-", "token", "secret_", "password=", "access_key "])
+def test_a_line_without_end_does_not_take_for_ever(part):
+    assert len(log_words(part * (1 << 15))) < 500
+
+
 def test_advice_is_on_known_cautions_only():
     assert _ADVICE.keys() <= KNOWN_CAUTIONS.keys()
     assert list(_ADVICE) == sorted(_ADVICE)

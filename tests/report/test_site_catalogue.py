@@ -55,3 +55,11 @@ def test_facts_are_read_from_what_has_them():
 )
 def test_days(mjd, day):
     assert day_words(mjd) == day
+
+
+@pytest.mark.parametrize("limits", [("ra", 360.0), ("dec", 90.0)])
+@pytest.mark.parametrize("beyond", [1.001, -1.001, float("nan"), float("inf")])
+def test_a_position_that_cannot_be_is_none(limits, beyond):
+    name, limit = limits
+    assert getattr(Facts.model_validate({name: limit}), name) == limit
+    assert getattr(Facts.model_validate({name: limit * beyond}), name) is None

@@ -6,7 +6,7 @@ from typing import Final
 
 from PIL import Image
 
-from tasks.core.errors import Outcome
+from tasks.core.errors import NoData, Outcome
 from tasks.library.call import Report
 from tasks.library.keys import MANIFEST
 from tasks.library.manifest import Kind, Manifest
@@ -56,26 +56,31 @@ def draw_pictures() -> Report:
     """
     here = Path.cwd()
     manifest = Manifest.model_validate_json((here / MANIFEST).read_bytes())
+    plans = (*_PLANS, *((_FIT_PLAN,) if manifest.find(Kind.FIT) else ()))
+    tried = [_try(plan, manifest, here) for plan in plans]
+    previews = tuple(preview for preview, _ in tried)
     pictures = Pictures(
-        previews=tuple(_preview(plan, manifest, here) for plan in _PLANS),
-        plot=_preview(_FIT_PLAN, manifest, here) if manifest.find(Kind.FIT) else None,
+        previews=previews[: len(_PLANS)],
+        plot=previews[-1] if len(previews) > len(_PLANS) else None,
         simulated=_products_say_simulated(manifest, here),
+        settled=all(settled for _, settled in tried),
     )
-    drawn = (*pictures.previews, *filter(None, [pictures.plot]))
-    missing = {item.file: item.why for item in drawn if item.why}
+    missing = {item.file: item.why for item in previews if item.why}
     unfitted = {} if pictures.plot else {FIT: "nothing was fitted"}
     return Report(facts=pictures.model_dump(mode="json"), not_made=missing | unfitted)
 
 
-def _preview(plan: _Plan, manifest: Manifest, here: Path) -> Preview:
+def _try(plan: _Plan, manifest: Manifest, here: Path) -> tuple[Preview, bool]:
+    """A picture or why there is none, and whether that is settled."""
     try:
         picture = plan.draw(manifest, here, here / plan.file)
     except Outcome as exc:
         reasons = [str(exc), *(item.why for item in manifest.not_made if item.kind in plan.kinds)]
-        return Preview(title=plan.title, file=plan.file, why="; ".join(dict.fromkeys(reasons)))
+        why = "; ".join(dict.fromkeys(reasons))
+        return Preview(title=plan.title, file=plan.file, why=why), isinstance(exc, NoData)
     with Image.open(here / plan.file) as drawn:
         told = {"alt": picture.alt, "caption": picture.caption, "size": drawn.size}
-    return Preview(title=plan.title, file=plan.file, **told)
+    return Preview(title=plan.title, file=plan.file, **told), True
 
 
 def _products_say_simulated(manifest: Manifest, here: Path) -> bool:
