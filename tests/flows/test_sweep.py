@@ -229,7 +229,7 @@ def test_what_is_done_stays_done(lonely, recorded, wait):
         adopted = lonely.sweep(FULL)
         assert (adopted.status, adopted.begun) == (0, {FULL: "new"})
         assert lonely.published() == after
-        assert lonely.called_since(before) == {"download.fetch_observation", "drawing.draw_pictures"}
+        assert lonely.called_since(before) == {"download.fetch_observation"}
         assert lonely.sweep(FULL).begun == {}
 
     # A store belongs to one recipe's name.
@@ -292,10 +292,7 @@ def test_a_file_replaced_in_the_archive_is_noticed(place):
     noticed = place.sweep(more=(*more, "--only", "stale", "--verify"))
     assert noticed.begun == {FAINT: "files have changed in the archive"}
     assert noticed.states[FAINT, CLASS] == "done"
-    assert (place.published(), place.called_since(calls)) == (
-        published,
-        {"download.fetch_observation", "drawing.draw_pictures"},
-    )
+    assert (place.published(), place.called_since(calls)) == (published, {"download.fetch_observation"})
     assert place.sweep(more=(*more, "--only", "stale", "--verify")).begun == {}
 
 

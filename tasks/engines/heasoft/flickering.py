@@ -69,7 +69,7 @@ def coordinate_parameters(found: str, output: str, seed: int) -> dict[str, str |
 
 
 def clip_parameters(events: str, root: str) -> dict[str, str | int | float | bool]:
-    """Parameters of xtdpixclip; regions and thresholds are those of its parameter file."""
+    """Parameters of xtdpixclip; regions and thresholds are those that its parameter file begins with."""
     return {"evtinfile": events, "outroot": root, "pmode": "apply", "clobber": True}
 
 

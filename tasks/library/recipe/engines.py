@@ -58,7 +58,10 @@ class HEASoft(Part):
     ] = "auto"
     flickering: Annotated[
         Literal["none", "searchflickpix", "xtdpixclip"],
-        Field(description="Tool that finds further flickering pixels, for events and exposure maps."),
+        Field(
+            description="Tool that finds further flickering pixels, for events and exposure maps. "
+            "xtdpixclip looks where, and from how many counts on, its own parameter file has it."
+        ),
     ] = "none"
     efficiency_energy_kev: Annotated[
         float | None,
