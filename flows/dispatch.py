@@ -39,7 +39,7 @@ T = TypeVar("T")
 DEPLOYMENTS = {DEFAULT_QUEUE: "observation/one", HEASOFT_QUEUE: "observation/one-heasoft"}
 """The deployment whose runs go to a work queue, as `deployments/prefect.yaml` has it."""
 
-_SOONEST, _LATEST = 1.0, 5.0
+_SOONEST, _LATEST = 0.5, 5.0
 """Seconds after which a run is looked at again."""
 _PATIENCE = timedelta(minutes=1)
 """After this time in a queue something is said about it."""

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flows.cli import run_sweep
 from flows.observation import observation
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.engines import drawing, fetching, step
@@ -51,4 +50,7 @@ fetching.run_call = run_call
 step.order = order
 
 if __name__ == "__main__":
+    # Not for the flow alone, whose start counts.
+    from flows.cli import run_sweep
+
     sys.exit(run_sweep.main())

@@ -7,6 +7,7 @@ sweep-data/.
 
 import fnmatch
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -34,6 +35,8 @@ _ROOM_GB = 8
 
 def main(pattern: str = "*") -> int:
     """Measure and tell; 1 when a promise is not kept, 3 when there is nothing or no room to measure."""
+    # A script's background job is deaf to it, and so would be the workers that are ended by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     chosen = {name: topic for name, topic in TOPICS.items() if fnmatch.fnmatch(name, pattern)}
     data = Path("sweep-data")
     data.mkdir(exist_ok=True)

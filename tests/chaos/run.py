@@ -64,6 +64,8 @@ def main() -> int:
     given = parser.parse_args()
     # Whoever ends the campaign early leaves none of its processes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    # A script's background job is deaf to it, and so would be the worker that is ended by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not Path("/proc/self/environ").exists():
         note("victims are found in /proc, which this system does not have")
         return 3
