@@ -18,6 +18,7 @@ from timing import seconds, shortest
 
 from tasks import reporting
 from tasks.core.errors import Permanent
+from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.settings import Settings
 from tasks.engines import combining
 from tasks.engines.choice import choose
@@ -28,7 +29,7 @@ from tasks.library.manifest import InputFile, Manifest
 from tasks.library.publication import manifest_bytes, read_manifest
 from tasks.library.recipe import Recipe
 from tasks.library.rows import DatasetRow
-from tasks.library.site import open_site
+from tasks.library.site import Site, open_site
 from tasks.library.store import Store, open_store
 from tasks.report import site as pages
 from tasks.report.choice import PICTURES
@@ -82,7 +83,10 @@ def _in_another_look(folder: Path) -> Iterator[Row]:
     yield below(f"all pages of {_DATASETS:,} datasets in another look", taken, "s", 60)
 
 
-async def _draw_nothing(*_: Any) -> dict[str, Any]:
+async def _draw_nothing(site: Site, obsid: ObsID, dataclass: DataClass, *_: Any) -> dict[str, Any]:
+    """Files in the place of pictures: a page looks whether they are there."""
+    for name in PICTURES:
+        site.store.replace(f"report/{obsid}/{dataclass}/{name}", b"a picture")
     return {"previews": _PREVIEWS}
 
 
