@@ -64,7 +64,8 @@ async def make_dataset_page(held: Claim, dataclass: DataClass, target: str, stan
         page = dataset_page(obsid, dataclass, target, standing, manifest, pictures, log)
         held.confirm()
         store.replace(pages.page_key(obsid, dataclass), page.encode())
-        store.replace(_stamp_key(obsid, dataclass), _stamp(of, standing))
+        # Without a stamp the report makes it again: what could not be read may be readable then.
+        store.replace(_stamp_key(obsid, dataclass), _stamp(of, standing) if pictures.settled else b"{}")
 
     await asyncio.to_thread(publish_page)
 
