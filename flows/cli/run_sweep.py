@@ -24,7 +24,7 @@ import typer
 from flows.cli.logs import log_to_stderr
 from flows.cli.options import console
 from flows.cli.progress import shown
-from flows.cli.signals import like_ctrl_c
+from flows.cli.signals import like_ctrl_c, run_apart
 from flows.cli.supervising import END_SECONDS, INTERRUPTED, TELL_INTERRUPTED
 from tasks.core.errors import EnvironmentFault, XtendflowError
 from tasks.core.state import State
@@ -39,20 +39,17 @@ def main() -> int:
     """Run the sweep that standard input asks for; the exit status of the command."""
     # Tens of thousands of rows are no garbage: to look through them again and again takes more than a second.
     gc.set_threshold(50_000, 20, 100)
-    from prefect.exceptions import TerminationSignal
-
     order = json.loads(sys.stdin.readline())
     # While the server is away Prefect's handler would tell of every line that it cannot send.
     logging.raiseExceptions = False
     try:
-        _end_with_parent()
         with like_ctrl_c():
-            return asyncio.run(_run(order))
+            _end_with_parent()
+            return run_apart(_run(order))
     except XtendflowError as exc:
         typer.echo(f"xtendflow: {exc}", err=True)
         return exc.exit_status
-    # While a flow runs, Prefect answers SIGTERM in its own way.
-    except (KeyboardInterrupt, asyncio.CancelledError, TerminationSignal):
+    except (KeyboardInterrupt, asyncio.CancelledError):
         typer.echo(TELL_INTERRUPTED, err=True)
         return INTERRUPTED
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -103,12 +104,12 @@ def test_a_sweep_that_is_asked_to_end(place, prefect, stall, number, function, d
 
 
 def test_everybody_is_asked_at_once(place, prefect, stall, wait):
-    """As systemd does: command, sweep and tools all hear of it."""
+    """As systemd does: command, sweep and tools all hear of it, and of more than one signal."""
     command = place.start(*place.words(OBSID))
     stall("extract")
-    for pid in place.processes():
+    for number, pid in product((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), place.processes()):
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, number)
     out, err = command.communicate(timeout=PROMISE)
     assert (command.returncode, out) == (130, ""), err
     assert "Traceback" not in err

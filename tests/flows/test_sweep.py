@@ -219,7 +219,12 @@ def test_what_is_done_stays_done(lonely, recorded, wait):
             }
 
         expected = dict.fromkeys(STEPS[1:], "Cached") | dict.fromkeys(("extraction", "page"), "Completed")
-        wait(lambda: "Running" not in states().values(), "the server has taken in what it was told")
+
+        def taken_in() -> bool:
+            told = states()
+            return set(told) >= set(expected) and "Running" not in told.values()
+
+        wait(taken_in, "the server has taken in what it was told")
         assert states() == expected
 
         # A ledger that is gone is made again of what is published.
