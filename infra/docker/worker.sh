@@ -21,4 +21,6 @@ trap 'kill "$registering" 2>/dev/null; exit 143' TERM INT
 wait "$registering"
 trap - TERM INT
 
+# Prefect's ten seconds between two looks into the queues are longer than many an observation takes.
+export PREFECT_WORKER_QUERY_SECONDS=${PREFECT_WORKER_QUERY_SECONDS:-1}
 exec prefect worker start --type process --with-healthcheck "$@"

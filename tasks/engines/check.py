@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from tasks.core.errors import Permanent, SoftwareFault
-from tasks.engines.native.fits_stream import headers, opened, padded_size, skip
 from tasks.library.call import Call, Report
 
 _FITS_SUFFIXES = (".fits", ".evt", ".bimg", ".fpix", ".gti", ".pha", ".lc", ".rmf", ".arf")
@@ -42,6 +41,9 @@ def check_file(path: Path, maker: str) -> None:
     if path.stat().st_size == 0:
         raise SoftwareFault(f"{maker} left {path.name} empty")
     if path.name.removesuffix(".gz").endswith(_FITS_SUFFIXES):
+        # Here alone: whoever has nothing to check need not wait for astropy's import.
+        from tasks.engines.native.fits_stream import headers, opened, padded_size, skip
+
         try:
             # astropy only warns of a file that is cut short, and warnings cannot be caught in threads.
             with opened(path) as stream:

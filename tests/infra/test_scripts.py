@@ -89,6 +89,13 @@ def test_a_worker_starts_once_the_ledger_knows_of_it(start):
     ]
 
 
+@pytest.mark.parametrize(("given", "used"), [({}, "1"), ({"PREFECT_WORKER_QUERY_SECONDS": "5"}, "5")])
+def test_it_looks_for_work_every_second_unless_it_is_told(start, binaries, given, used):
+    double(binaries, "prefect", 'echo "$PREFECT_WORKER_QUERY_SECONDS"')
+    out, _ = start(**given).communicate(timeout=20)
+    assert out.splitlines()[1] == used
+
+
 def test_no_worker_starts_where_the_ledger_is_not_reached(start, binaries):
     double(binaries, "xtendflow", "exit 3")
     process = start()

@@ -131,6 +131,9 @@ def run(
         When there is no such tool or parameter, the tool failed, an output is missing or not whole, or a
         check does not hold: with the last lines that it printed.
     """
+    # Here, where files are read: what only plans calls does without astropy, which takes its time to import.
+    from tasks.engines.heasoft.verification import verify
+
     if "CALDB" in parameters.values() and not os.environ.get("CALDB"):
         raise EnvironmentFault(f"{tool} needs calibration files, and CALDB is not set")
     for output, source in (edits or {}).items():
@@ -145,7 +148,7 @@ def run(
         for name in outputs:
             check_file(Path(name), tool)
         for check in _CHECKS.validate_python(tuple(checks)):
-            check.verify(Path())
+            verify(check, Path())
     except SoftwareFault as exc:
         raise SoftwareFault(f"{exc}; {tool} said: {words}") from exc
     defaults = {name: getattr(task, name).default for name in _asked(task) if name not in given}
