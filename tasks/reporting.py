@@ -43,8 +43,6 @@ from tasks.report.site_known import Known
 logger = logging.getLogger("xtendflow.report")
 
 _SEVERAL = 2
-_AT_ONCE = 8
-"""Stamps that are read at once: a store far away answers late."""
 
 
 async def make_dataset_page(held: Claim, dataclass: DataClass, target: str, standing: Standing) -> None:
@@ -160,7 +158,7 @@ def _to_draw(site: Site, planned: pages.Plan) -> list[tuple[Known, list[DatasetR
     their datasets.
     """
     rows = [row for item in planned.observations for row in item.datasets]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(pages.AT_ONCE) as pool:
         current = {
             (row.obsid, row.dataclass)
             for row, is_current in zip(rows, pool.map(partial(_is_current, site, planned), rows), strict=True)

@@ -78,8 +78,9 @@ async def claim(site: Site, obsid: ObsID) -> AsyncIterator[Claim]:
             yield claimed
     finally:
         heartbeat.cancel()
+        given_back = asyncio.get_running_loop().run_in_executor(_HEART, leases.release, site.ledger, lease)
         with contextlib.suppress(EnvironmentFault):  # it then runs out by itself
-            leases.release(site.ledger, lease)
+            await asyncio.shield(given_back)
 
 
 @contextlib.contextmanager

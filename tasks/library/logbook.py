@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,8 @@ from tasks.library.publication import read_manifest
 from tasks.library.site import Site
 
 _RUNNING = Standing(state=State.RUNNING)
+# Not the event loop's own threads: uploads may keep all of these busy when a sweep is asked to end.
+_SCRIBE = ThreadPoolExecutor(4, thread_name_prefix="logbook")
 # No failure: whoever interrupts sweeps often must not have observations given up by it.
 _INTERRUPTED = Standing(state=State.WAITING, reason="it was interrupted")
 
@@ -75,8 +78,6 @@ class Attempting:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Not in a thread: a cancelled run must still be able to say how it ended.
-        self._index()
         ended = {
             "ended": datetime.now(UTC),
             "standing": self.standing if error is None else _standing_after(error),
@@ -84,7 +85,14 @@ class Attempting:
             "tries": max(self._held.tries, 1),
             "listing": self._held.listing,
         }
-        _keep(self._held.site, self._attempt.model_copy(update=ended))
+        # Beside the loop, where a store that stalls would hold up the heartbeats of every claim; shielded, as a
+        # run that is cancelled once more must still be able to say how it ended.
+        loop = asyncio.get_running_loop()
+        await asyncio.shield(loop.run_in_executor(_SCRIBE, self._end, self._attempt.model_copy(update=ended)))
+
+    def _end(self, attempt: Attempt) -> None:
+        self._index()
+        _keep(self._held.site, attempt)
 
     def _index(self) -> None:
         """Tell the ledger what has been published, unless a newer attempt speaks for the observation."""

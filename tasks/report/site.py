@@ -26,7 +26,7 @@ PAGE: Final = "index.html"
 """Of an observation or of a dataset, in its own folder."""
 INDEX: Final = f"report/{PAGE}"
 _STATE: Final = "report/site.json"
-_AT_ONCE: Final = 8
+AT_ONCE: Final = 8
 """Pages under way at once: a store far away answers late, and many can wait together."""
 _DIGITS: Final = 16
 
@@ -115,7 +115,7 @@ def write(store: Store, ledger: Ledger, planned: Plan) -> Updated:
 def _make(store: Store, ledger: Ledger, stale: Iterable[Known]) -> None:
     """Write the pages of some observations; the ledger is asked here, the store by several threads."""
     todo = [(item, ledger.attempts(item.obsid)) for item in stale]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         for done, _ in enumerate(pool.map(lambda one: _publish(store, *one), todo), start=1):
             tell("observations' pages", Unit.PAGES, done, len(todo))
 

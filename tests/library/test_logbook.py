@@ -1,4 +1,6 @@
 import asyncio
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from tasks.core.errors import LeaseLost, NoData, Transient
 from tasks.core.identifiers import DataClass, ObsID
 from tasks.core.settings import Settings
 from tasks.core.state import Standing, State
+from tasks.library import logbook
 from tasks.library.attempts import Attempt, read_attempt
 from tasks.library.claim import claim
 from tasks.library.fingerprint import fingerprint
@@ -106,6 +109,64 @@ def test_however_it_is_left_there_is_an_end(site, error, standing, reason):
     assert attempt.ended
     assert (str(attempt.standing), attempt.standing.reason) == (standing, reason)
     assert str(site.ledger.observations()[OBSID].standing) == standing
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """A store that stalls while the end of an attempt is written; set once it has begun to."""
+    begun, keep = threading.Event(), logbook._keep
+
+    def stall(site: Site, attempt: Attempt) -> None:
+        if attempt.ended:
+            begun.set()
+            time.sleep(0.5)
+        keep(site, attempt)
+
+    monkeypatch.setattr(logbook, "_keep", stall)
+    return begun
+
+
+def test_others_go_on_while_an_end_is_written(site, slow):
+    async def main() -> int:
+        beats = 0
+
+        async def heart() -> None:
+            nonlocal beats
+            while True:
+                await asyncio.sleep(0.02)
+                beats += slow.is_set()
+
+        beating = asyncio.create_task(heart())
+        async with claim(site, OBSID) as held, Attempting(held, **SIMPLE) as attempt:
+            attempt.standing = DONE
+        beating.cancel()
+        return beats
+
+    assert asyncio.run(main()) > 5
+    assert both(site).standing == DONE
+
+
+def test_an_end_is_noted_however_often_a_run_is_cancelled(site, slow):
+    async def main() -> None:
+        async def work() -> None:
+            async with claim(site, OBSID) as held, Attempting(held, **SIMPLE):
+                await asyncio.sleep(60)
+
+        running = asyncio.create_task(work())
+        while not site.ledger.attempts(OBSID):
+            await asyncio.sleep(0.02)
+        running.cancel()
+        while not slow.is_set():
+            await asyncio.sleep(0.02)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(main())
+    until_ended = time.monotonic() + 20
+    while site.ledger.attempts(OBSID)[0].ended is None and time.monotonic() < until_ended:
+        time.sleep(0.05)
+    assert both(site).standing == Standing(state=State.WAITING, reason="it was interrupted")
 
 
 def test_a_killed_attempt_has_left_its_trace(site):
