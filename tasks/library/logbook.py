@@ -85,8 +85,8 @@ class Attempting:
             "tries": max(self._held.tries, 1),
             "listing": self._held.listing,
         }
-        # Beside the loop, where a store that stalls would hold up the heartbeats of every claim; shielded, as a
-        # run that is cancelled once more must still be able to say how it ended.
+        # Beside the loop, where a store that stalls would hold up the heartbeats of every claim; shielded, as
+        # a run that is cancelled once more must still be able to say how it ended.
         loop = asyncio.get_running_loop()
         await asyncio.shield(loop.run_in_executor(_SCRIBE, self._end, self._attempt.model_copy(update=ended)))
 
