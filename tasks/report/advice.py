@@ -15,8 +15,8 @@ _SECRET: Final = re.compile(
 )
 _KEY_ID: Final = re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")
 _ADVICE: Final = {
-    "transient": "It is worth another try: the next sweep makes one by itself, unless too many have failed by "
-    "then (--max-attempts). Until then what was published before stays as it is.",
+    "transient": "It is worth another try: the next sweep makes one by itself, unless too many have failed "
+    "by then (--max-attempts). Until then what was published before stays as it is.",
     "permanent": "The data are at fault, so another try gives the same, and sweeps leave it alone until the "
     "archive's files change. Compare them with what the archive lists now: “xtendflow show {obsid} --files”. "
     "If they are damaged there, tell HEASARC's help desk.",

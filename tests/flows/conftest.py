@@ -283,6 +283,32 @@ def simulated(common: Path) -> Path:
     return archive
 
 
+@pytest.fixture(scope="session")
+def tables(common: Path) -> Path:
+    """A database as a server begins with: to make its tables takes longer than all the rest of its start."""
+    home = common / "tables"
+    with (common / "tables.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not home.exists():
+            making = common / "tables.new"
+            plain = {name: text for name, text in os.environ.items() if not name.startswith("PREFECT_")}
+            subprocess.run(
+                [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"],
+                env={**plain, "PREFECT_HOME": str(making), "DO_NOT_TRACK": "1"},
+                check=True,
+                capture_output=True,
+            )
+            making.rename(home)
+    return home / "prefect.db"
+
+
+def give_tables(data: Path, tables: Path) -> None:
+    """Have the server of a data directory begin with its tables made."""
+    home = Settings(data=data).prefect_home
+    home.mkdir(parents=True)
+    shutil.copyfile(tables, home / tables.name)
+
+
 @contextmanager
 def server_in(folder: Path) -> Iterator[str]:
     """The address of an embedded server, whatever server the environment names."""
@@ -293,16 +319,22 @@ def server_in(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def api(common: Path) -> Iterator[str]:
+def api(common: Path, tables: Path) -> Iterator[str]:
     """The address of one embedded server for all sweeps, shared between the workers as sweeps do."""
+    with (common / "server.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (common / "server").exists():
+            give_tables(common / "server", tables)
     with server_in(common / "server") as address:
         yield address
 
 
 @pytest.fixture(scope="module")
-def own_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def own_api(tmp_path_factory: pytest.TempPathFactory, tables: Path) -> Iterator[str]:
     """The address of a server for the tests of one module alone; they name it `api`."""
-    with server_in(tmp_path_factory.mktemp("server")) as address:
+    folder = tmp_path_factory.mktemp("server")
+    give_tables(folder, tables)
+    with server_in(folder) as address:
         yield address
 
 
@@ -318,10 +350,13 @@ def recorded() -> Callable[[str], Prefect]:
 
 
 @pytest.fixture
-def lonely(tmp_path: Path, simulated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def lonely(
+    tmp_path: Path, simulated: Path, tables: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
     """A new data directory without any server."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     place = Place(tmp_path / "data", simulated)
+    give_tables(place.folder, tables)
     yield place
     left = place.processes()
     for pid in left:
