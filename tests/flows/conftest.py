@@ -350,9 +350,7 @@ def recorded() -> Callable[[str], Prefect]:
 
 
 @pytest.fixture
-def lonely(
-    tmp_path: Path, simulated: Path, tables: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Place]:
+def lonely(tmp_path: Path, simulated: Path, tables: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """A new data directory without any server."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     place = Place(tmp_path / "data", simulated)
