@@ -1,7 +1,8 @@
 """Deploying: what a Prefect server needs is put there once, and changed only where it differs.
 
 `deployments/prefect.yaml` is the one list of deployments; Prefect's own `prefect deploy` reads it, too. What
-people decide on the server stays as they left it: whether something is paused, and a work pool's template.
+people decide on the server stays as they left it: whether something is paused, a deployment's recipe, and a
+work pool's template.
 """
 
 import json
@@ -21,7 +22,9 @@ from prefect.workers.process import ProcessWorker
 from flows.api import Api, connected
 from flows.automations import notifications, watch
 from tasks.core.errors import BadInput
+from tasks.library.recipe import Recipe
 
+_RECIPE = "recipe"
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -52,7 +55,9 @@ class Change:
     detail: str = ""
 
 
-def deploy(pool: str, notify: str | None = None, *, dry_run: bool = False) -> tuple[Change, ...]:
+def deploy(
+    pool: str, notify: str | None = None, recipe: Recipe | None = None, *, dry_run: bool = False
+) -> tuple[Change, ...]:
     """Put work pool, deployments and automations on the server of `PREFECT_API_URL`.
 
     Parameters
@@ -61,6 +66,8 @@ def deploy(pool: str, notify: str | None = None, *, dry_run: bool = False) -> tu
         Name of the work pool; one of the type process is made when it is not there.
     notify : str, optional
         Notification block whom failures are told, `TYPE/NAME` such as `slack-webhook/ops`.
+    recipe : Recipe, optional
+        What deployments make that are not told otherwise; without it each keeps the one that it has.
     dry_run : bool
         Say what would be done, and change nothing.
 
@@ -79,7 +86,11 @@ def deploy(pool: str, notify: str | None = None, *, dry_run: bool = False) -> tu
         for flow in sorted({_flow_name(item) for item in spec["deployments"] if "concurrency_limit" in item}):
             change, limits[flow] = _put_limit(to, flow, spec["deployments"])
             changes.append(change)
-        changes += [_put_deployment(to, item, spec["pull"], pool, limits) for item in spec["deployments"]]
+        given = {} if recipe is None else recipe.model_dump(mode="json")
+        changes += [
+            _put_deployment(to, item, _wanted(item, spec["pull"], pool, given), limits)
+            for item in spec["deployments"]
+        ]
         wanted = [watch(sorted({_flow_name(item) for item in spec["deployments"]}))]
         wanted += notifications(block) if block else []
         return (*changes, *(_put_automation(to, each) for each in wanted))
@@ -161,12 +172,11 @@ def _put_limit(to: Api, flow: str, items: Iterable[Mapping[str, Any]]) -> tuple[
 def _put_deployment(
     to: Api,
     item: Mapping[str, Any],
-    pull: list[Any],
-    pool: str,
+    wanted: dict[str, Any],
     limits: Mapping[str, str | None],
 ) -> Change:
     flow = _flow_name(item)
-    what, wanted, schedules = f"deployment {flow}/{item['name']}", _wanted(item, pull, pool), _schedules(item)
+    what, schedules = f"deployment {flow}/{item['name']}", _schedules(item)
     shared = {"global_concurrency_limit_id": limits[flow]} if flow in limits else {}
     found = to.find(f"/deployments/name/{flow}/{item['name']}")
     if found is None:
@@ -174,6 +184,7 @@ def _put_deployment(
         content = {"name": item["name"], "flow_id": made and made["id"], "schedules": schedules}
         to.send("POST", "/deployments/", {**wanted, **shared, **content})
         return Change(what, Outcome.MADE)
+    wanted["parameters"] = _with_recipe(wanted["parameters"], found["parameters"].get(_RECIPE) or {})
     differing = {name: value for name, value in wanted.items() if not _agree(found.get(name), value)}
     if shared and (found["global_concurrency_limit"] or {}).get("name") != _limit_name(flow):
         differing |= shared
@@ -196,8 +207,10 @@ def _limit_name(flow: str) -> str:
     return f"xtendflow-{flow}"
 
 
-def _wanted(item: Mapping[str, Any], pull: list[Any], pool: str) -> dict[str, Any]:
-    """What a deployment is on the server, as Prefect's API calls it."""
+def _wanted(item: Mapping[str, Any], pull: list[Any], pool: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What a deployment is on the server, as Prefect's API calls it, with the recipe if it takes one."""
+    schema, own = form(item["entrypoint"]), item.get("parameters", {})
+    takes = _RECIPE in schema["properties"]
     limit = item.get("concurrency_limit")
     strategy = {"collision_strategy": limit["collision_strategy"]} if limit else None
     return {
@@ -206,14 +219,19 @@ def _wanted(item: Mapping[str, Any], pull: list[Any], pool: str) -> dict[str, An
         "tags": item["tags"],
         "entrypoint": item["entrypoint"],
         "pull_steps": pull,
-        "parameters": item.get("parameters", {}),
-        "parameter_openapi_schema": form(item["entrypoint"]),
+        "parameters": _with_recipe(own, recipe) if takes else own,
+        "parameter_openapi_schema": schema,
         "enforce_parameter_schema": True,
         "concurrency_options": strategy,
         "work_pool_name": pool,
         "work_queue_name": item["work_pool"]["work_queue_name"],
         "job_variables": item["work_pool"]["job_variables"],
     }
+
+
+def _with_recipe(parameters: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with a recipe, of which they may say some themselves."""
+    return {**parameters, _RECIPE: {**recipe, **parameters.get(_RECIPE, {})}} if recipe else dict(parameters)
 
 
 def _agree(found: Any, wanted: Any) -> bool:

@@ -1,6 +1,7 @@
 """`xtendflow deploy`: work pool, deployments and automations for a Prefect server."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,14 +25,21 @@ Notify = Annotated[
         help="Notification block that is told of failed and late runs, such as slack-webhook/ops.",
     ),
 ]
+RecipeFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--recipe",
+        help="TOML file that says what the deployments make; left out, each keeps the recipe that it has.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
 
 
-def deploy(pool: Pool, notify: Notify = None, dry_run: DryRun = False) -> None:
+def deploy(pool: Pool, notify: Notify = None, recipe: RecipeFile = None, dry_run: DryRun = False) -> None:
     """Put work pool, deployments and automations on the Prefect server of PREFECT_API_URL.
 
     What is there already is changed only where it differs. Whether something is paused stays as it is, and
-    so does a work pool's template that somebody has changed.
+    so do a deployment's recipe and a work pool's template that somebody has changed.
     """
     settings = read_settings()
     _check(pool)
@@ -39,9 +47,11 @@ def deploy(pool: Pool, notify: Notify = None, dry_run: DryRun = False) -> None:
         raise EnvironmentFault("PREFECT_API_URL is not set: it is the address of a Prefect server's API")
     from flows.deploying import deploy as put
     from flows.server import prefect_server
+    from tasks.library.recipe import read_recipe
 
+    given = read_recipe(recipe) if recipe else None
     with shown("Asking the server …"), prefect_server(settings):
-        changes = put(pool, notify, dry_run=dry_run)
+        changes = put(pool, notify, given, dry_run=dry_run)
     _show(changes, dry_run, notify)
 
 

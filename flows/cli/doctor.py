@@ -256,8 +256,15 @@ def _ledger(settings: Settings) -> Finding:
 
 
 def _sources(settings: Settings) -> Finding:
-    return Finding(
-        "Archive",
-        Verdict.GOOD,
-        f"{_shown('archive', settings)}, catalogue {settings.catalogue} (not asked now)",
-    )
+    """Directories and tables of this host are looked for; what is elsewhere is not asked."""
+    from tasks.archive.catalogue.opening import is_local
+    from tasks.archive.objects import open_archive
+
+    shown = f"{_shown('archive', settings)}, catalogue {settings.catalogue}"
+    try:
+        open_archive(settings.archive).close()
+    except XtendflowError as exc:
+        return Finding("Archive", Verdict.BROKEN, str(exc), "See XTENDFLOW_ARCHIVE.")
+    if is_local(settings.catalogue) and not Path(settings.catalogue).is_file():
+        return Finding("Archive", Verdict.BROKEN, f"{shown}: no such table", "See XTENDFLOW_CATALOGUE.")
+    return Finding("Archive", Verdict.GOOD, f"{shown} (not asked where elsewhere)")

@@ -39,6 +39,9 @@ def main() -> int:
     """Run the sweep that standard input asks for; the exit status of the command."""
     # Tens of thousands of rows are no garbage: to look through them again and again takes more than a second.
     gc.set_threshold(50_000, 20, 100)
+    # Its plugins begin as it is imported, which they cannot where a loop runs already.
+    import prefect  # noqa: F401
+
     order = json.loads(sys.stdin.readline())
     # While the server is away Prefect's handler would tell of every line that it cannot send.
     logging.raiseExceptions = False

@@ -21,7 +21,7 @@ from flows.cli.options import (
     with_engines,
 )
 from flows.cli.supervising import supervised
-from tasks.core.errors import BadInput, XtendflowError
+from tasks.core.errors import BadInput, EnvironmentFault, Transient, XtendflowError
 from tasks.core.identifiers import ObsID
 from tasks.core.settings import Settings
 from tasks.core.words import in_words
@@ -170,6 +170,8 @@ def _check_places(settings: Settings, query: "Query") -> None:
         if is_local(settings.catalogue) and query != Query():
             open_catalogue(settings.catalogue).find(query)
         open_store(settings.store_url).check()
+    except (EnvironmentFault, Transient) as exc:
+        raise EnvironmentFault(str(exc)) from exc
     except XtendflowError as exc:
         raise BadInput(str(exc)) from exc
     # Last, as this makes the file where the ledger is one.

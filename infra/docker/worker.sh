@@ -6,6 +6,10 @@
 # Health is told at http://…:8080/health. SIGTERM ends it at any time; the worker gets it itself.
 set -euo pipefail
 
+# In a clone the commands are beside this, should no environment be active that has them.
+PATH=$PATH:$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/.venv/bin
+export PATH
+
 if [ -n "${HEADAS:-}" ] && ! command -v fversion >/dev/null; then
   # HEASoft's own script takes unset variables for empty ones.
   set +eu

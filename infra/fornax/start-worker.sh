@@ -42,4 +42,9 @@ fi
 export PATH=$root/.venv/bin:$PATH
 export DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false PREFECT_CLIENT_MAX_RETRIES=7
 echo "archive $XTENDFLOW_ARCHIVE, CALDB $CALDB, working in $XTENDFLOW_DATA"
-exec "$root/infra/docker/worker.sh" --pool xtendflow --work-queue heasoft --work-queue default --limit 2 "$@"
+# Prefect takes an option only once.
+case " $* " in
+  *" --limit"* | *" -l "*) ;;
+  *) set -- --limit 2 "$@" ;;
+esac
+exec "$root/infra/docker/worker.sh" --pool xtendflow --work-queue heasoft --work-queue default "$@"

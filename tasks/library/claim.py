@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tasks.core.errors import EnvironmentFault, LeaseLost
 from tasks.core.identifiers import ObsID
+from tasks.core.threads import carried_out
 from tasks.library import leases
 from tasks.library.leases import Lease
 from tasks.library.site import Site
@@ -78,9 +79,8 @@ async def claim(site: Site, obsid: ObsID) -> AsyncIterator[Claim]:
             yield claimed
     finally:
         heartbeat.cancel()
-        given_back = asyncio.get_running_loop().run_in_executor(_HEART, leases.release, site.ledger, lease)
         with contextlib.suppress(EnvironmentFault):  # it then runs out by itself
-            await asyncio.shield(given_back)
+            await carried_out(_HEART, leases.release, site.ledger, lease)
 
 
 @contextlib.contextmanager

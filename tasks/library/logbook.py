@@ -11,6 +11,7 @@ from uuid import uuid4
 from tasks.core.errors import EnvironmentFault, Failed, LeaseLost, Skipped, Transient
 from tasks.core.identifiers import DataClass
 from tasks.core.state import Standing, State
+from tasks.core.threads import carried_out
 from tasks.library.attempts import Attempt, write_attempt
 from tasks.library.claim import Claim
 from tasks.library.publication import read_manifest
@@ -85,10 +86,9 @@ class Attempting:
             "tries": max(self._held.tries, 1),
             "listing": self._held.listing,
         }
-        # Beside the loop, where a store that stalls would hold up the heartbeats of every claim; shielded, as
-        # a run that is cancelled once more must still be able to say how it ended.
-        loop = asyncio.get_running_loop()
-        await asyncio.shield(loop.run_in_executor(_SCRIBE, self._end, self._attempt.model_copy(update=ended)))
+        # Beside the loop, where a store that stalls would hold up the heartbeats of every claim. To its end:
+        # an attempt without an end and without a lease is taken for one whose process was killed.
+        await carried_out(_SCRIBE, self._end, self._attempt.model_copy(update=ended))
 
     def _end(self, attempt: Attempt) -> None:
         self._index()

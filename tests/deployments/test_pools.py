@@ -106,6 +106,21 @@ def test_a_container_in_a_cluster_may_do_little():
     assert mounted == {volume["name"] for volume in pod["volumes"]}
 
 
+def test_what_runs_in_a_cluster_may_talk_to_its_store():
+    """Its network policy lets those in that are part of this."""
+    pod = template("kubernetes")["job_configuration"]["job_manifest"]["spec"]["template"]
+    policy = (ROOT / "infra" / "kubernetes" / "network.yaml").read_text()
+    for name, value in pod["metadata"]["labels"].items():
+        assert f"{name}: {value}" in policy
+
+
+def test_products_of_a_task_outlive_it():
+    ecs = template("ecs")
+    (container,) = ecs["job_configuration"]["task_definition"]["containerDefinitions"]
+    assert {"name": "XTENDFLOW_STORE", "value": "{{ store }}"} in container["environment"]
+    assert "store" in ecs["variables"]["required"]
+
+
 @every_type
 def test_no_password_stands_in_it(kind):
     properties = template(kind)["variables"]["properties"]

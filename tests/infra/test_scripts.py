@@ -212,10 +212,12 @@ def test_archive_and_caldb_are_found_at_the_mount(fornax, tmp_path):
     assert found["CALDB"] == f"{tmp_path}/mount/caldb"
     assert found["CALDBCONFIG"] == f"{tmp_path}/mount/caldb/software/tools/caldb.config"
     assert found["XTENDFLOW_DATA"] == f"{tmp_path}/scratch/xtendflow"
-    # The last of an option counts.
-    assert done.stdout.splitlines()[-1].endswith(
-        "--pool xtendflow --work-queue heasoft --work-queue default --limit 2 --limit 4"
-    )
+    queues = "--pool xtendflow --work-queue heasoft --work-queue default"
+    assert done.stdout.splitlines()[-1].endswith(f"{queues} --limit 4")
+    # Prefect's command takes an option only once.
+    assert fornax("-l", "4").stdout.splitlines()[-1].endswith(f"{queues} -l 4")
+    assert fornax("--limit=4").stdout.splitlines()[-1].endswith(f"{queues} --limit=4")
+    assert fornax().stdout.splitlines()[-1].endswith(f"{queues} --limit 2")
 
 
 def test_what_is_given_counts_more(fornax):

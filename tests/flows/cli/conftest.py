@@ -71,12 +71,12 @@ def xtendflow(
 
 @pytest.fixture
 def refused(xtendflow: Callable[..., Ended], here: Path) -> Callable[..., str]:
-    """Runs a command that must be refused as bad input: the one line that it says, after the name."""
+    """Runs a command that must be refused, as bad input if not told otherwise: the one line that it says."""
 
-    def run(*words: object) -> str:
+    def run(*words: object, status: int = 2) -> str:
         before = tuple(sorted(path.name for path in here.iterdir()))
         ended = xtendflow(*words)
-        assert ended.status == 2, ended
+        assert ended.status == status, ended
         assert ended.out == ""
         assert ended.err.startswith("xtendflow: ")
         assert ended.err.count("\n") == 1, ended.err

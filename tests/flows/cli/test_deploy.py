@@ -189,7 +189,8 @@ def test_what_somebody_has_decided_stays_and_what_differs_is_put_right(deployed)
     deployed.ask(
         "PATCH", f"/deployments/{nightly['id']}/schedules/{schedule['id']}", {"active": False}
     ).raise_for_status()
-    content = {"version": "0.0.0", "tags": ["own"], "parameters": {"rules": {"limit": 1}}}
+    own = {"name": "mine"}
+    content = {"version": "0.0.0", "tags": ["own"], "parameters": {"rules": {"limit": 1}, "recipe": own}}
     deployed.ask("PATCH", f"/deployments/{nightly['id']}", content).raise_for_status()
     done = deployed.deploy("--pool", "main")
     changed = {what: told for what, told in outcomes(done).items() if told != "left"}
@@ -201,9 +202,38 @@ def test_what_somebody_has_decided_stays_and_what_differs_is_put_right(deployed)
         nightly["tags"],
     )
     assert [each["active"] for each in after["schedules"]] == [False]
+    assert after["parameters"] == {"recipe": own}
     assert [
         each["active"] for each in deployed.find("/deployments/name/sweep/weekly-check")["schedules"]
     ] == [False]
+
+
+@pytest.mark.system
+def test_a_recipe_is_given_to_whatever_takes_one_and_kept(deployed, tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('name = "mine"\nengine = "heasoft"\n[images]\nbinnings = [4]\n')
+    done = deployed.deploy("--pool", "main", "--recipe", str(recipe))
+    changed = {what for what, told in outcomes(done).items() if told == "changed"}
+    assert {
+        f"deployment sweep/{name} (parameters)" for name in ("nightly", "weekly-check", "on-demand")
+    } < changed
+    before = deployed.ask("POST", "/deployments/filter", {}).json()
+    for item in before:
+        takes = "recipe" in item["parameter_openapi_schema"]["properties"]
+        assert item["parameters"].get("recipe", {}).get("name") == ("mine" if takes else None), item["name"]
+    assert (
+        deployed.find("/deployments/name/observation/one-heasoft")["parameters"]["recipe"]["engine"]
+        == "heasoft"
+    )
+    checking = deployed.find("/deployments/name/sweep/weekly-check")["parameters"]
+    assert (checking["rules"], checking["recipe"]["engine"]) == ({"verify": True}, "heasoft")
+    assert set(outcomes(deployed.deploy("--pool", "main")).values()) == {"left"}
+    assert deployed.ask("POST", "/deployments/filter", {}).json() == before
+
+    recipe.write_text("nonsense = 1")
+    refused = deployed.deploy("--pool", "main", "--recipe", str(recipe))
+    assert refused.returncode == 2
+    assert "nonsense" in refused.stderr
 
 
 @pytest.mark.system

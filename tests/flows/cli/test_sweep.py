@@ -152,7 +152,6 @@ def test_a_selection_that_does_not_hold(refused, places, words, told):
     [
         (("--archive", "ftp://host/data"), "ftp://"),
         (("--archive", "http://host/data"), "https"),
-        (("--archive", "/nowhere/at/all"), "/nowhere/at/all"),
         (("--archive", ""), "--archive"),
         (("--catalogue", "/nowhere/at/all.ecsv"), "/nowhere/at/all.ecsv"),
         (("--catalogue", "xrismmastr"), "xrismmastr"),
@@ -177,13 +176,30 @@ def test_a_catalogue_that_is_no_table(refused, places, tmp_path, content):
 def test_a_store_that_cannot_be_written(refused, places, tmp_path):
     """Below a file nobody can write, not even root."""
     (tmp_path / "file").write_text("not a folder")
-    assert "cannot be written" in refused("sweep", *places, "--store", tmp_path / "file" / "store")
+    store = tmp_path / "file" / "store"
+    assert "cannot be written" in refused("sweep", *places, "--store", store, status=3)
 
 
 def test_data_that_cannot_be_written(refused, places, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("XTENDFLOW_DATA", str(tmp_path / "file" / "data"))
-    assert "cannot be written" in refused("sweep", *places)
+    assert "cannot be written" in refused("sweep", *places, status=3)
+
+
+def test_an_archive_that_is_not_mounted(refused, places):
+    assert "/nowhere/at/all" in refused("sweep", *places, "--archive", "/nowhere/at/all", status=3)
+
+
+def test_a_store_that_does_not_answer(refused, places, monkeypatch):
+    for name, value in {
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "somebody",
+        "AWS_SECRET_ACCESS_KEY": "something",
+        "AWS_MAX_ATTEMPTS": "1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert "127.0.0.1:9" in refused("sweep", *places, "--store", "s3://bucket/store", status=3)
 
 
 def test_a_server_that_does_not_answer_is_no_bad_input(xtendflow, places, monkeypatch):
