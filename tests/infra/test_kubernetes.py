@@ -78,7 +78,8 @@ def test_the_repository_holds_no_secret(manifests):
 
 
 def test_the_page_says_how_the_secret_is_made(texts):
-    assert all(f"--from-literal={key}=" in texts["README.md"] for key in SECRET)
+    assert "create secret generic xtendflow --from-env-file=secrets.env" in texts["README.md"]
+    assert all(f"`{key}=" in texts["README.md"] for key in SECRET)
 
 
 @pytest.mark.parametrize(("name", "queue"), [("worker", "default"), ("heasoft-worker", "heasoft")])
