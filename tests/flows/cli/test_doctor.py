@@ -147,3 +147,17 @@ def test_after_a_sweep_store_and_ledger_are_good(findings, swept):
     found = findings()
     assert (found["Store"]["verdict"], found["Ledger"]["verdict"]) == ("good", "good")
     assert str(swept) in found["Ledger"]["detail"]
+
+
+def test_sources_of_this_host_are_looked_for(findings, monkeypatch, tmp_path):
+    table = tmp_path / "mine.ecsv"
+    monkeypatch.setenv("XTENDFLOW_ARCHIVE", str(tmp_path / "unmounted"))
+    monkeypatch.setenv("XTENDFLOW_CATALOGUE", str(table))
+    found = findings(3)["Archive"]
+    assert (found["verdict"], found["advice"]) == ("broken", "See XTENDFLOW_ARCHIVE.")
+    assert "unmounted" in found["detail"]
+    monkeypatch.setenv("XTENDFLOW_ARCHIVE", str(tmp_path))
+    found = findings(3)["Archive"]
+    assert (found["verdict"], found["advice"]) == ("broken", "See XTENDFLOW_CATALOGUE.")
+    table.touch()
+    assert findings()["Archive"]["verdict"] == "good"
