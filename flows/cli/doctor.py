@@ -160,6 +160,14 @@ def _caldb(found: "Installation") -> Finding:
         # Without the rest of HEASoft nothing asks for it.
         verdict = Verdict.ABSENT if found.lacking else Verdict.BROKEN
         return Finding("CALDB", verdict, str(exc), "Set CALDB to a copy that holds XRISM's Xtend data.")
+    tables = [name for name in ("CALDBCONFIG", "CALDBALIAS") if not os.environ.get(name)]
+    if tables and "://" in found.caldb:
+        return Finding(
+            "CALDB",
+            Verdict.ABSENT,
+            f"{version_there}, but {' and '.join(tables)} not set: tools find nothing at an address without",
+            "Set them to copies of its software/tools/caldb.config and software/tools/alias_config.fits.",
+        )
     told = version_there if found.caldb in version_there else f"{version_there} at {found.caldb}"
     return Finding("CALDB", Verdict.GOOD, told)
 
@@ -256,8 +264,7 @@ def _ledger(settings: Settings) -> Finding:
 
 
 def _sources(settings: Settings) -> Finding:
-    """Directories and tables of this host are looked for; what is elsewhere is not asked."""
-    from tasks.archive.catalogue.opening import is_local
+    """A directory of this host is looked for; what is elsewhere is not asked, and a table was by the settings."""
     from tasks.archive.objects import open_archive
 
     shown = f"{_shown('archive', settings)}, catalogue {settings.catalogue}"
@@ -265,6 +272,4 @@ def _sources(settings: Settings) -> Finding:
         open_archive(settings.archive).close()
     except XtendflowError as exc:
         return Finding("Archive", Verdict.BROKEN, str(exc), "See XTENDFLOW_ARCHIVE.")
-    if is_local(settings.catalogue) and not Path(settings.catalogue).is_file():
-        return Finding("Archive", Verdict.BROKEN, f"{shown}: no such table", "See XTENDFLOW_CATALOGUE.")
     return Finding("Archive", Verdict.GOOD, f"{shown} (not asked where elsewhere)")

@@ -149,15 +149,21 @@ def test_after_a_sweep_store_and_ledger_are_good(findings, swept):
     assert str(swept) in found["Ledger"]["detail"]
 
 
-def test_sources_of_this_host_are_looked_for(findings, monkeypatch, tmp_path):
-    table = tmp_path / "mine.ecsv"
+def test_an_archive_of_this_host_is_looked_for(findings, monkeypatch, tmp_path):
     monkeypatch.setenv("XTENDFLOW_ARCHIVE", str(tmp_path / "unmounted"))
-    monkeypatch.setenv("XTENDFLOW_CATALOGUE", str(table))
     found = findings(3)["Archive"]
     assert (found["verdict"], found["advice"]) == ("broken", "See XTENDFLOW_ARCHIVE.")
     assert "unmounted" in found["detail"]
     monkeypatch.setenv("XTENDFLOW_ARCHIVE", str(tmp_path))
-    found = findings(3)["Archive"]
-    assert (found["verdict"], found["advice"]) == ("broken", "See XTENDFLOW_CATALOGUE.")
-    table.touch()
     assert findings()["Archive"]["verdict"] == "good"
+
+
+def test_an_address_of_a_caldb_needs_two_tables_here(findings, heasoft, monkeypatch):
+    monkeypatch.setattr("tasks.engines.heasoft.caldb.caldb_version", lambda _: "20260115-0123456789ab")
+    monkeypatch.setenv("CALDB", "https://caldb.example.org")
+    monkeypatch.setenv("CALDBCONFIG", "/caldb.config")
+    monkeypatch.delenv("CALDBALIAS", raising=False)
+    found = findings()["CALDB"]
+    assert (found["verdict"], "but CALDBALIAS not set" in found["detail"]) == ("absent", True)
+    monkeypatch.setenv("CALDBALIAS", "/alias_config.fits")
+    assert findings()["CALDB"]["verdict"] == "good"
