@@ -264,7 +264,7 @@ def _ledger(settings: Settings) -> Finding:
 
 
 def _sources(settings: Settings) -> Finding:
-    """A directory of this host is looked for; what is elsewhere is not asked, and a table was by the settings."""
+    """A directory must be there (settings see to a table); what is elsewhere is not asked."""
     from tasks.archive.objects import open_archive
 
     shown = f"{_shown('archive', settings)}, catalogue {settings.catalogue}"
