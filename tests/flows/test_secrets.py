@@ -200,7 +200,7 @@ def test_a_wrong_password_is_not_repeated(refusal, guarded, place):
                 "AWS_EC2_METADATA_DISABLED": "true",
                 "XTENDFLOW_STORE": "s3://products/x",
             },
-            2,
+            3,
             "s3://products/x",
         ),
     ],

@@ -441,7 +441,7 @@ def test_a_store_in_a_bucket_and_a_ledger_in_postgresql(place, bucket, postgresq
     assert not (place.folder / "store").exists()
     assert not list(place.folder.glob("*.sqlite*"))
     refused = place.with_variables(XTENDFLOW_STORE="s3://nobody/has/this").sweep(FAINT)
-    assert refused.status == 2
+    assert refused.status == 3
     assert refused.err.count("\n") == 1
 
 
