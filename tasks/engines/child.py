@@ -34,7 +34,7 @@ def main() -> int:
         traceback.print_exc()
         # The runner knows the classes of the tree alone; one derived elsewhere goes by its base's name.
         known = next(kind for kind in type(exc).__mro__ if kind.__module__ == XtendflowError.__module__)
-        _leave({"error": known.__name__, "message": str(exc)})
+        _leave({"error": known.__name__, "message": str(exc), "memory": peak_memory()})
         return 1
     report = Report.model_validate(answer or {}).model_dump(mode="json")
     _leave({"report": report, "memory": peak_memory()})

@@ -24,11 +24,12 @@ from tasks.core.errors import EnvironmentFault, GaveUp, SoftwareFault, Transient
 from tasks.engines.check import check_outputs
 from tasks.engines.child import CALL_FILE, REPORT_FILE
 from tasks.engines.machine import PFILES_FOLDER, bytes_in, environment, is_full
-from tasks.engines.words import LAST_LINES, last_words
+from tasks.engines.words import KEPT_LINES, last_words
 from tasks.library.call import PROGRESS, Call, OnProgress, Report
 
 _LONGEST_LOG = 64 << 20
 """Characters of a call's output that the log keeps: a tool gone wild must not fill the disk."""
+_MB = 1e6
 _SECONDS_TO_DIE = 5.0
 _SECONDS_TO_DRAIN = 2.0
 _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
@@ -90,7 +91,10 @@ async def run_call(
             _prepare(call, directory)
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("a", encoding="utf-8") as out:
-                status, tail = await _run_child(call, directory, out, on_progress)
+                try:
+                    status, tail = await _run_child(call, directory, out, on_progress)
+                finally:
+                    _note_use(out, directory, started)
             report, memory = _read_report(call, directory, status, tail)
             await asyncio.to_thread(check_outputs, call, report, directory)
             disk = await asyncio.to_thread(bytes_in, directory)
@@ -101,6 +105,18 @@ async def run_call(
                 raise
             raise EnvironmentFault(f"{call.maker} found no room on the disk of {directory}: {exc}") from exc
         return CallResult(call, report, time.monotonic() - started, memory, disk)
+
+
+def _note_use(out: TextIO, directory: Path, started: float) -> None:
+    """Tell the log what a call took, however it ended; one that was killed cannot tell its memory."""
+    try:
+        memory = f"{json.loads((directory / REPORT_FILE).read_bytes())['memory'] / _MB:.0f} MB"
+    except (OSError, ValueError, KeyError):
+        memory = "an unknown amount"
+    # Whoever left the group may still remove files; that must not hide how the call ended.
+    with contextlib.suppress(OSError):
+        disk = bytes_in(directory) / _MB
+        out.write(f"# {time.monotonic() - started:.1f} s, {memory} of memory, {disk:.1f} MB of disk\n")
 
 
 def run_call_blocking(call: Call, directory: Path) -> Report:
@@ -121,7 +137,7 @@ async def _run_child(
     call: Call, directory: Path, out: TextIO, on_progress: OnProgress | None
 ) -> tuple[int, Iterable[str]]:
     """Run the child to its end; its exit status and the last lines it printed."""
-    tail: deque[str] = deque(maxlen=LAST_LINES)
+    tail: deque[str] = deque(maxlen=KEPT_LINES)
     out.write(f"# {call.model_dump_json()}\n")
     kept = 0
     try:
@@ -137,12 +153,12 @@ async def _run_child(
             status = await process.wait()
     except TimeoutError as exc:
         out.write(f"# killed after {call.timeout:g} s\n")
-        raise GaveUp(f"{call.maker} was stopped after {call.timeout:g} s") from exc
+        raise GaveUp(f"{call.maker} was stopped after {call.timeout:g} s: {last_words(tail)}") from exc
     out.write(f"# exit status {status}\n")
     if status < 0:
         # Somebody killed it, or memory ran out: worth a try. By any other signal it ended itself.
         kind = Transient if -status in (signal.SIGKILL, signal.SIGTERM) else SoftwareFault
-        raise kind(f"{call.maker} was ended by {_signal_name(-status)}")
+        raise kind(f"{call.maker} was ended by {_signal_name(-status)}: {last_words(tail)}")
     return status, tail
 
 

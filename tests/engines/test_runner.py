@@ -1,5 +1,6 @@
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -42,6 +43,13 @@ def make_call(function: str, *, outputs=(), inputs=None, timeout=60.0, **paramet
     )
 
 
+def last_line(log: str) -> str:
+    """The line in which a log tells what a call took."""
+    line = log.splitlines(keepends=True)[-1]
+    assert re.fullmatch(r"# \d+\.\d s, (\d+ MB|an unknown amount) of memory, \d+\.\d MB of disk\n", line)
+    return line
+
+
 class Deadline:
     """The runner's timeout in the hand of a test."""
 
@@ -81,9 +89,11 @@ def test_a_success_leaves_files_report_and_log(run, tmp_path):
     assert result.report.file_cautions["made.txt"][0].sentence == "b."
     assert result.call.outputs == ("made.txt",)
     assert result.seconds > 0
-    log = (tmp_path / "logs" / "log").read_text().splitlines()
-    assert '"tasks.doubles:succeed"' in log[0]
-    assert log[1:] == ["all is well", "# exit status 0"]
+    log = (tmp_path / "logs" / "log").read_text()
+    first, *rest, _ = log.splitlines()
+    assert '"tasks.doubles:succeed"' in first
+    assert rest == ["all is well", "# exit status 0"]
+    assert " MB of memory, " in last_line(log)
     assert before == (Path.cwd(), dict(os.environ), list(sys.path))
 
 
@@ -131,7 +141,15 @@ def test_an_unforeseen_exception_is_a_fault_with_the_last_lines(run, tmp_path):
         run("break_off")
     log = (tmp_path / "logs" / "log").read_text()
     assert all(f"line {number}\n" in log for number in range(10))
-    assert log.endswith("ZeroDivisionError: unforeseen\n# exit status 1\n")
+    assert log.endswith("ZeroDivisionError: unforeseen\n# exit status 1\n" + last_line(log))
+    assert ", an unknown amount of memory, " in last_line(log)
+
+
+def test_the_log_of_a_failure_tells_what_it_took(run, tmp_path):
+    with pytest.raises(Permanent, match=r"after all that"):
+        run("fail_with_a_helper", megabytes=300)
+    line = last_line((tmp_path / "logs" / "log").read_text())
+    assert 300 < int(re.search(r"(\d+) MB of memory", line)[1]) < 600
 
 
 def test_a_function_that_does_not_exist_is_a_fault(run):
@@ -159,14 +177,15 @@ def test_success_needs_exit_status_zero(run):
     ],
 )
 def test_only_a_killed_child_is_worth_another_try(run, number, name, kind):
-    with pytest.raises(kind, match=f"tasks.doubles:end_by was ended by {name}$"):
+    with pytest.raises(kind, match=f"tasks.doubles:end_by was ended by {name}: it goes$"):
         run("end_by", number=int(number))
 
 
 def test_the_timeout_is_that_of_the_call(run, tmp_path):
-    with pytest.raises(GaveUp, match=r"tasks.doubles:end_by was stopped after 0.2 s"):
+    with pytest.raises(GaveUp, match=r"tasks.doubles:end_by was stopped after 0.2 s: "):
         run("end_by", number=0, timeout=0.2)
-    assert (tmp_path / "logs" / "log").read_text().endswith("# killed after 0.2 s\n")
+    log = (tmp_path / "logs" / "log").read_text()
+    assert log.endswith("# killed after 0.2 s\n" + last_line(log))
 
 
 @linux

@@ -34,6 +34,14 @@ def fail(kind: str, text: str) -> None:
     raise getattr(errors, kind)(text)
 
 
+def fail_with_a_helper(megabytes: int) -> None:
+    """Have a process hold some memory, then fail."""
+    from tasks.core.errors import Permanent
+
+    subprocess.run([sys.executable, "-c", f"bytearray({megabytes} << 20)"], check=True)
+    raise Permanent("after all that")
+
+
 def fail_by_subclass(text: str) -> None:
     from tasks.core.errors import Permanent
 
@@ -59,6 +67,7 @@ def leave_late(status: int) -> None:
 
 
 def end_by(number: int) -> None:
+    say("it goes\n")
     os.kill(os.getpid(), number)
     time.sleep(600)
 
