@@ -222,9 +222,12 @@ def _record(found: Progress, dataset: Dataset, results: list[CallResult]) -> Ste
 
 
 def _call(result: CallResult) -> dict[str, Any]:
-    """A call as the manifest keeps it: without the paths of this machine, with what it told."""
+    """A call as the manifest keeps it: as it ran, without the paths of this machine, with what it told."""
+    call = result.call.model_dump(mode="json", exclude={"inputs", "after"})
+    if result.report.settled:
+        call["parameters"]["parameters"] |= result.report.settled
     return {
-        **result.call.model_dump(mode="json", exclude={"inputs", "after"}),
+        **call,
         "inputs": sorted(result.call.inputs),
         "seconds": round(result.seconds, 3),
         "memory": result.memory,

@@ -66,6 +66,9 @@ class Report(BaseModel):
         File name → cautions on that product.
     not_made : dict
         Name of a declared output that was not made → why; it is then not missed.
+    settled : dict
+        Parameters that the tool got other values for than were planned, since they were only known when it
+        ran; the manifest keeps these.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,6 +77,7 @@ class Report(BaseModel):
     cautions: tuple[Caution, ...] = ()
     file_cautions: dict[str, tuple[Caution, ...]] = {}
     not_made: dict[str, str] = {}
+    settled: dict[str, str | int | float | bool] = {}
 
 
 def linked(calls: Sequence[Call], directory: Path) -> list[Call]:

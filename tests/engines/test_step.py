@@ -6,7 +6,7 @@ The engine and the runner are doubles here, that write small files in this proce
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -428,6 +428,22 @@ def test_a_call_takes_what_an_earlier_one_of_the_plan_made(site, workshop, in_tw
     assert kept[1]["inputs"] == ["in.evt", "raw.fits"]
     assert not any("after" in call for call in kept)
     assert str(site.settings.root) not in manifest.model_dump_json()
+
+
+def test_the_record_has_what_a_tool_was_given_in_the_end(site, workshop, monkeypatch):
+    ran = workshop.run_call
+
+    async def run_call(call: Call, directory: Path, log: Path, *, cores: int) -> CallResult:
+        result = await ran(call, directory, log, cores=cores)
+        planned = call.model_copy(
+            update={"parameters": {**call.parameters, "parameters": {"multb": 1.0, "multi": 2.0}}}
+        )
+        report = result.report.model_copy(update={"settled": {"multb": 0.25}})
+        return replace(result, call=planned, report=report)
+
+    monkeypatch.setattr(steps, "run_call", run_call)
+    calls = go(a_dataset(), site).steps[Step.EXTRACTION].calls
+    assert all(call["parameters"]["parameters"] == {"multb": 0.25, "multi": 2.0} for call in calls)
 
 
 def test_what_an_earlier_go_took_stays_in_the_record(site, workshop, in_two_goes):

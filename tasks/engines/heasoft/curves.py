@@ -1,6 +1,7 @@
 """Net light curves by lcmath: the background is scaled by the areas that two spectra tell."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -85,7 +86,7 @@ def subtract(parameters: dict[str, Any], **given: Any) -> Report:
     Returns
     -------
     Report
-        `not_made` where nothing of a region was exposed.
+        `settled` tells the ratio; `not_made` where nothing of a region was exposed.
 
     Raises
     ------
@@ -99,9 +100,12 @@ def subtract(parameters: dict[str, Any], **given: Any) -> Report:
         scale = backscal(Path(SOURCE_SPECTRUM)) / backscal(Path(BACKGROUND_SPECTRUM))
     except NoData as exc:
         return Report(not_made={output: str(exc)})
-    report: Report = tool.run(parameters={**parameters, "multb": scale}, **given)
-    _say(Path(output), scale, parameters["err_mode"])
-    return report
+    report = tool.run(
+        parameters={**parameters, "multb": scale},
+        then=partial(_say, Path(output), scale, parameters["err_mode"]),
+        **given,
+    )
+    return report.model_copy(update={"settled": {"multb": scale}})
 
 
 def _say(path: Path, scale: float, mode: int) -> None:

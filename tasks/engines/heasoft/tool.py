@@ -9,7 +9,7 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -108,6 +108,7 @@ def run(
     optional: Sequence[str] = (),
     checks: Sequence[Any] = (),
     chatter: int = 1,
+    then: Callable[[], None] = lambda: None,
 ) -> Report:
     """Run a tool in the current directory, in a process that is its own; see `tool_call`.
 
@@ -115,6 +116,8 @@ def run(
     ----------
     checks : sequence of dict or Check
         What else must hold of the outputs.
+    then : callable, optional
+        What else is done with the outputs; its SoftwareFault gets the tool's last words, too.
 
     Returns
     -------
@@ -149,6 +152,7 @@ def run(
             check_file(Path(name), tool)
         for check in _CHECKS.validate_python(tuple(checks)):
             verify(check, Path())
+        then()
     except SoftwareFault as exc:
         raise SoftwareFault(f"{exc}; {tool} said: {words}") from exc
     defaults = {name: getattr(task, name).default for name in _asked(task) if name not in given}

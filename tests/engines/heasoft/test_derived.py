@@ -114,10 +114,11 @@ def lcmath(tmp_path, monkeypatch):
     spectrum("source.pha", 0.002)
     spectrum("background.pha", 0.005)
 
-    def run(**given):
+    def run(then, **given):
         asked.update(given)
         rate = fits.BinTableHDU.from_columns([fits.Column("RATE", "E", array=[1.0])], name="RATE")
         fits.HDUList([fits.PrimaryHDU(), rate]).writeto(given["parameters"]["outfile"])
+        then()
         return Report(facts={"ran": True})
 
     monkeypatch.setattr(tool, "run", run)
@@ -126,7 +127,7 @@ def lcmath(tmp_path, monkeypatch):
 
 def test_the_background_is_scaled_by_the_spectra(lcmath):
     told = subtract(net_parameters("net0.fits", 1.0, "gaussian"), tool="lcmath", chatter=1)
-    assert told.facts == {"ran": True}
+    assert (told.facts, told.settled) == ({"ran": True}, {"multb": 0.002 / 0.005})
     assert lcmath["parameters"] == net_parameters("net0.fits", 0.002 / 0.005, "gaussian")
     assert (lcmath["tool"], lcmath["chatter"]) == ("lcmath", 1)
     header = fits.getheader("net0.fits", "RATE")
@@ -159,7 +160,11 @@ def image(name, values):
 
 
 def test_a_file_without_a_curve_is_not_taken_for_one(lcmath, monkeypatch):
-    monkeypatch.setattr(tool, "run", lambda **given: fits.PrimaryHDU().writeto("net0.fits"))
+    def nearly(then, **given):
+        fits.PrimaryHDU().writeto("net0.fits")
+        then()
+
+    monkeypatch.setattr(tool, "run", nearly)
     with pytest.raises(SoftwareFault, match=r"lcmath left no light curve in net0\.fits"):
         subtract(net_parameters("net0.fits", 1.0, "gaussian"), tool="lcmath")
 

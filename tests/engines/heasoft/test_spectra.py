@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from tasks.core.errors import SoftwareFault
+from tasks.core.errors import Permanent, SoftwareFault
 from tasks.engines.heasoft import tool
 from tasks.engines.heasoft.spectra import backscal_call, scale
 from tasks.engines.runner import run_call_blocking
@@ -50,18 +50,51 @@ def test_a_tool_that_does_nothing_is_found_out(double, spectrum, tmp_path):
         run_call_blocking(call(spectrum), tmp_path / "work")
 
 
-def test_everything_else_goes_to_the_tool(spectrum, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    heard = {}
+@pytest.fixture(params=["EXPOSURE", "MAX"])
+def given(spectrum, request):
+    """What the call hands over."""
+    return call(spectrum, request.param).parameters
 
-    def run(**given):
+
+@pytest.fixture
+def ahbackscal(given, tmp_path, monkeypatch):
+    """Takes the place of the tool: notes what it was asked for, and gives the BACKSCAL that it is told."""
+    monkeypatch.chdir(tmp_path)
+    heard = {"gives": 0.25}
+
+    def run(then, **given):
         heard.update(given)
-        fits.setval("spectrum0.fits", "BACKSCAL", value=0.0, ext=1)
+        fits.setval("spectrum0.fits", "BACKSCAL", value=heard["gives"], ext=1)
+        then()
         return Report(facts={"ran": True})
 
-    given = call(spectrum).parameters
     monkeypatch.setattr(tool, "run", run)
+    return heard
+
+
+def test_everything_else_goes_to_the_tool(ahbackscal, given):
     assert scale(**given).facts == {"ran": True}
-    assert heard == {key: value for key, value in given.items() if key != "edits"}
-    # Nothing exposed is an answer, and the finish knows what it means.
+    assert ahbackscal == {"gives": 0.25} | {key: value for key, value in given.items() if key != "edits"}
+
+
+@pytest.mark.parametrize("gives", [0.0, -2.0])
+def test_no_share_of_an_exposed_region_is_no_answer(ahbackscal, given, gives):
+    # ahbackscal ends well when a tool that it calls fails, and its sum is then 0.
+    ahbackscal["gives"] = gives
+    with pytest.raises(
+        SoftwareFault, match=r"gave spectrum0\.fits a BACKSCAL of .*, and its region is exposed"
+    ):
+        scale(**given)
+
+
+def test_a_region_without_exposure_needs_no_tool(ahbackscal, given, spectrum):
+    Path(spectrum["source.reg"]).write_text("physical\nbox(20,50,20,20)\n")
+    assert scale(**given) == Report()
+    assert "tool" not in ahbackscal
     assert fits.getval(Path("spectrum0.fits"), "BACKSCAL", 1) == 0
+
+
+def test_a_file_without_a_map_is_told(ahbackscal, given):
+    fits.PrimaryHDU().writeto("expmap.fits", overwrite=True)
+    with pytest.raises(Permanent, match=r"expmap\.fits holds no exposure map"):
+        scale(**given)
