@@ -1,12 +1,15 @@
-"""Servers that tests of several parts need."""
+"""Servers that tests of several parts need, and a host without HEASoft."""
 
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -39,6 +42,29 @@ def heard() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def bare_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host without HEASoft, for this process and for those that it starts, whatever is initialised here.
+
+    What a test then puts on the path is found.
+    """
+    for name in ("HEADAS", "CALDB", "CALDBCONFIG", "CALDBALIAS", "PFILES"):
+        monkeypatch.delenv(name, raising=False)
+    find, of_the_host = PathFinder.find_spec, frozenset(sys.path)
+
+    def hide(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name == "heasoftpy":
+            path = [folder for folder in sys.path if folder not in of_the_host]
+        return find(name, path, target)
+
+    monkeypatch.setattr(PathFinder, "find_spec", hide)
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    without = (folder for folder in folders if find("heasoftpy", [folder]) is None)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(without))
 
 
 # Not for the whole session: as long as it is open, asyncio takes this thread for busy with a loop.

@@ -1,9 +1,11 @@
-"""Child processes of the tests: what they do, and whether they are gone. And datasets that are done."""
+"""Child processes of the tests: what they do, their tools, whether they are gone. And finished datasets."""
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,10 @@ from tasks.library.manifest import Manifest, Product, Step, StepRecord
 from tasks.library.orders import PRODUCT_STEPS, Wanted, order
 
 TARGET = {"name": "N132D", "ra": 81.25, "dec": -69.64, "origin": "RA_OBJ/DEC_OBJ of the events"}
+FACTS = {
+    Step.PROCESSING: {"target": TARGET, "nominal": {"ra": 81.2, "dec": -69.6, "pa": 30.0}},
+    Step.REGIONS: {"source": {"ra": 81.25, "dec": -69.64, "radius_arcmin": 2.0, "centre": "target"}},
+}
 STEPS = (Step.PROCESSING, *PRODUCT_STEPS)
 
 
@@ -39,6 +45,36 @@ def double(doubles: None, double_headas: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("CALDB", "https://caldb.invalid/caldb")
     monkeypatch.delenv("PFILES", raising=False)
     return lambda told: monkeypatch.setenv("HEASOFT_DOUBLE", told)
+
+
+@pytest.fixture
+def real_tool() -> Callable[[str], None]:
+    """Skips the test where child processes cannot run a tool of a HEASoft that is installed."""
+
+    def look(tool: str) -> None:
+        headas = os.environ.get("HEADAS")
+        if not headas:
+            pytest.skip("HEADAS is not set")
+        if find_spec("heasoftpy") is None:
+            pytest.skip("heasoftpy is not installed for this Python")
+        if not Path(headas, "bin", tool).exists():
+            pytest.skip(f"this HEASoft has no {tool}")
+
+    return look
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("double", marks=pytest.mark.system),
+        pytest.param("real", marks=pytest.mark.heasoft),
+    ]
+)
+def installed(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Has child processes find doubles of tools, or real ones: skips the test where a real one is absent."""
+    if request.param == "real":
+        return request.getfixturevalue("real_tool")
+    request.getfixturevalue("double")
+    return lambda tool: None
 
 
 @pytest.fixture
@@ -79,7 +115,7 @@ def _done(
             engine=dataset.engine_of(step).name,
             versions={},
             calls=(),
-            facts={"target": TARGET} if step == Step.PROCESSING else {},
+            facts=FACTS.get(step, {}),
         )
         made = (_made(step, item) for item in ordered.wanted if not lacks(item))
         manifest = manifest.model_copy(

@@ -48,12 +48,12 @@ def test_a_local_caldb_has_its_tables_unless_they_are_given(tmp_path, monkeypatc
     assert given["CALDBCONFIG"] == "/mine/caldb.config"
 
 
-def test_without_heasoft_there_are_no_parameter_files(tmp_path, monkeypatch):
-    monkeypatch.delenv("HEADAS", raising=False)
-    monkeypatch.delenv("PFILES", raising=False)
+@pytest.mark.usefixtures("bare_host")
+def test_without_heasoft_there_are_no_parameter_files(tmp_path):
     assert "PFILES" not in environment(tmp_path)
 
 
+@pytest.mark.usefixtures("bare_host")
 @pytest.mark.parametrize("name", ["a:b", "a;b"])
 def test_a_directory_that_heasoft_takes_for_two_is_refused(tmp_path, monkeypatch, name):
     environment(tmp_path / name)

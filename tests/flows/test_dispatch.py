@@ -34,6 +34,11 @@ DONE = Standing(state=State.DONE)
 HOLDER = "somewhere:17"
 
 
+def ago(**time):
+    """A time before that of the test, not before that at which all tests were collected."""
+    return datetime.now(UTC) - timedelta(**time)
+
+
 def prefect_state(name, **details):
     """A state of a flow run by the name that Prefect gives it."""
     kinds = {"Late": "SCHEDULED", "AwaitingRetry": "SCHEDULED", HELD_ELSEWHERE: "COMPLETED"}
@@ -267,10 +272,10 @@ def test_what_brings_down_its_workers_is_not_given_to_many(server, site, native,
 
 def test_a_worker_may_take_its_time_to_begin_but_not_for_ever(server, native):
     key = key_of(ENTRY, native, [])
-    server.plan(key, prefect_state("Pending", timestamp=NOW - timedelta(minutes=5)), ELSEWHERE)
+    server.plan(key, prefect_state("Pending", timestamp=ago(minutes=5)), ELSEWHERE)
     assert run(native).state == State.RUNNING
     assert server.started == []
-    server.plan(key, prefect_state("Pending", timestamp=NOW - timedelta(hours=2)))
+    server.plan(key, prefect_state("Pending", timestamp=ago(hours=2)))
     assert run(native).reason == "new run"
 
 
@@ -330,7 +335,7 @@ def test_a_server_that_stays_away_ends_the_wait(server, native):
 )
 def test_a_queue_that_nobody_empties_is_told_once(server, native, caplog, status, told):
     server.queue.status = status
-    late = prefect_state("Late", timestamp=NOW - timedelta(minutes=2))
+    late = prefect_state("Late", timestamp=ago(minutes=2))
     with caplog.at_level(logging.INFO, "xtendflow.sweep"):
         for _ in range(2):
             server.plan(key_of(ENTRY, native, []), late, late, ELSEWHERE)

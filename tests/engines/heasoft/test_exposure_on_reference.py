@@ -23,24 +23,14 @@ ALPHA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "heasof
 pytestmark = pytest.mark.skipif(not ALPHA.is_dir(), reason="no reference data beside the repository")
 
 
-@pytest.fixture(
-    params=[
-        pytest.param("double", marks=pytest.mark.system),
-        pytest.param("real", marks=pytest.mark.heasoft),
-    ]
-)
-def run(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Path]:
+@pytest.fixture
+def run(installed: Callable[[str], None], tmp_path: Path) -> Callable[..., Path]:
     """Runs a tool on reference files; where it is not installed, the test is skipped."""
-    if request.param == "double":
-        request.getfixturevalue("double")
-    elif "HEADAS" not in os.environ:
-        pytest.skip("HEADAS is not set")
 
     def call(
         tool: str, parameters: Mapping[str, str | int | float | bool], files: Mapping[str, Path], output: str
     ) -> Path:
-        if not Path(os.environ["HEADAS"], "bin", tool).exists():
-            pytest.skip(f"this HEASoft has no {tool}")
+        installed(tool)
         if "CALDB" in parameters.values() and "CALDB" not in os.environ:
             pytest.skip("CALDB is not set")
         for name, path in files.items():

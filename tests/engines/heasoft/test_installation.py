@@ -9,10 +9,8 @@ from tasks.engines.heasoft.installation import Installation, find_installation
 
 
 @pytest.fixture
-def headas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """A HEADAS directory whose `fversion` is a shell script."""
-    monkeypatch.delenv("CALDB", raising=False)
-    monkeypatch.delenv("HEADAS", raising=False)
+def headas(tmp_path: Path, bare_host: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """A HEADAS directory whose `fversion` is a shell script, where nothing else of HEASoft is."""
 
     def make(script: str | None = "echo 'HEASoft V6.36'", mode: int = 0o755) -> Path:
         root = tmp_path / "a heasoft"
@@ -27,7 +25,7 @@ def headas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pat
     return make
 
 
-@pytest.mark.usefixtures("headas")
+@pytest.mark.usefixtures("bare_host")
 def test_without_heasoft_there_is_nothing_and_no_error():
     assert find_installation() == Installation(headas=None, version=None, heasoftpy=None, caldb=None)
 
@@ -71,7 +69,7 @@ def test_a_headas_that_is_no_directory_is_none(monkeypatch, tmp_path):
         assert find_installation().headas is None
 
 
-@pytest.mark.usefixtures("headas")
+@pytest.mark.usefixtures("bare_host")
 @pytest.mark.parametrize(
     ("given", "found"), [("/caldb", "/caldb"), ("https://host/caldb", "https://host/caldb"), ("", None)]
 )

@@ -6,7 +6,6 @@ what the reference says, each test skipping where its tool is absent.
 
 import gzip
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -27,31 +26,13 @@ from tasks.engines.runner import run_call_blocking
 from tasks.xtend.channels import Channels
 from tasks.xtend.grouping import GroupingRule
 
-ALPHA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "heasoft-reference" / "alpha"
+REFERENCE = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "heasoft-reference"
+ALPHA, EXTRAS = REFERENCE / "alpha", REFERENCE / "alpha-extras"
 EVENTS = Events(("events0.evt",))
+SPLIT = Events(("first.evt", "second.evt"))
 SOFT = Channels(100, 334)
 
 pytestmark = pytest.mark.skipif(not ALPHA.is_dir(), reason="no reference data beside the repository")
-
-
-@pytest.fixture(
-    params=[
-        pytest.param("double", marks=pytest.mark.system),
-        pytest.param("real", marks=pytest.mark.heasoft),
-    ]
-)
-def installed(request):
-    """Tells whether a tool is there; where it is not, the test is skipped."""
-    if request.param == "double":
-        request.getfixturevalue("double")
-    elif "HEADAS" not in os.environ:
-        pytest.skip("HEADAS is not set")
-
-    def check(tool):
-        if not Path(os.environ["HEADAS"], "bin", tool).exists():
-            pytest.skip(f"this HEASoft has no {tool}")
-
-    return check
 
 
 @pytest.fixture
@@ -63,6 +44,8 @@ def links(tmp_path):
         "source.lc": ALPHA / "ref" / "lc_src_en0.6_2.0_200s.fits.gz",
         "background.lc": ALPHA / "ref" / "lc_back_en0.6_2.0_200s.fits.gz",
         "spectrum.fits": ALPHA / "ref" / "spectrum_src.fits.gz",
+        "source.rmf": EXTRAS / "gauss.rmf.gz",
+        **{name: EXTRAS / f"split_p{number}_cl.evt.gz" for number, name in enumerate(SPLIT.files)},
     }
     for name, path in plain.items():
         (tmp_path / name).write_bytes(gzip.decompress(path.read_bytes()))
@@ -78,15 +61,15 @@ def ran(call, links, tmp_path):
     return directory / call.outputs[0]
 
 
-def extraction(parameters, output, *names):
+def extraction(parameters, output, *names, events=EVENTS):
     return tool_call(
-        "extractor", parameters, inputs=dict.fromkeys(("events0.evt", *names), ""), outputs=[output],
-        chatter=1, timeout=600,
+        "extractor", parameters, inputs=dict.fromkeys((*events.files, *names), ""), texts=events.texts(),
+        outputs=[output], chatter=1, timeout=600,
     )  # fmt: skip
 
 
-def reference(name, hdu, column=None):
-    data = fits.getdata(ALPHA / "ref" / f"{name}.fits.gz", hdu)
+def reference(name, hdu, column=None, folder=ALPHA):
+    data = fits.getdata(folder / "ref" / f"{name}.fits.gz", hdu)
     return data if column is None else data[column]
 
 
@@ -96,6 +79,19 @@ def test_an_image(installed, links, tmp_path, binning):
     call = extraction(image_parameters(EVENTS, SOFT, binning, "image0.fits"), "image0.fits")
     made = ran(call, links, tmp_path)
     np.testing.assert_array_equal(fits.getdata(made), reference(f"image_en0.6_2.0_bin{binning}", 0))
+
+
+def test_an_image_of_a_split_list_is_the_sum_of_its_parts(installed, links, tmp_path):
+    installed("extractor")
+    images = {}
+    for events in (SPLIT, *(Events((file,)) for file in SPLIT.files)):
+        call = extraction(image_parameters(events, SOFT, 4, "image0.fits"), "image0.fits", events=events)
+        made = ran(call, links, tmp_path / str(len(images)))
+        images[events] = fits.getdata(made)
+        assert (fits.getval(made, "CHANMIN"), fits.getval(made, "CHANMAX")) == (SOFT.low, SOFT.high)
+    whole, *parts = images.values()
+    assert all(part.any() for part in parts)
+    np.testing.assert_array_equal(whole, sum(parts))
 
 
 def test_a_light_curve(installed, links, tmp_path):
@@ -144,9 +140,15 @@ def test_a_net_curve(installed, links, tmp_path, errors, mode):
         np.testing.assert_allclose(made[name], given, rtol=2e-6)
 
 
-@pytest.mark.parametrize("minimum", [1, 25])
-def test_groups(installed, links, tmp_path, minimum):
+@pytest.mark.parametrize(
+    ("folder", "rule"), [(ALPHA, "min:1"), (ALPHA, "min:25"), (EXTRAS, "min:20"), (EXTRAS, "opt")]
+)
+def test_groups(installed, links, tmp_path, folder, rule):
     installed("ftgrouppha")
-    call = group_call("grouped0.fits", GroupingRule("min", minimum), {"source.pha": ""}, 1)
-    made = fits.getdata(ran(call, links, tmp_path), "SPECTRUM")["GROUPING"]
-    np.testing.assert_array_equal(made, reference(f"grouped_min{minimum}", "SPECTRUM", "GROUPING"))
+    parsed = GroupingRule.parse(rule)
+    names = ["source.pha", *(["source.rmf"] if parsed.needs_response else [])]
+    made = ran(group_call("grouped0.fits", parsed, dict.fromkeys(names, ""), 1), links, tmp_path)
+    np.testing.assert_array_equal(
+        fits.getdata(made, "SPECTRUM")["GROUPING"],
+        reference(f"grouped_{rule.replace(':', '')}", "SPECTRUM", "GROUPING", folder),
+    )

@@ -38,10 +38,10 @@ class Ended:
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory, and an environment that says nothing."""
+def here(tmp_path: Path, bare_host: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, an environment that says nothing, and no HEASoft."""
     for name in os.environ:
-        if name.startswith(("XTENDFLOW_", "PREFECT_")) or name in ("HEADAS", "CALDB"):
+        if name.startswith(("XTENDFLOW_", "PREFECT_")):
             monkeypatch.delenv(name)
     folder = tmp_path / "here"
     folder.mkdir()
