@@ -71,6 +71,7 @@ def _exposure(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
     if ehk is None:
         raise SoftwareFault("an exposure map was ordered without an EHK file")
     events, bad_pixels = products_of(inputs, Kind.EVENTS), products_of(inputs, Kind.BAD_PIXELS)
+    flickering = products_of(inputs, Kind.FLICKERING)
     return Call(
         function="tasks.engines.native.exposure:make",
         parameters={
@@ -82,10 +83,11 @@ def _exposure(inputs: StepInputs, products: Sequence[Wanted]) -> Call:
             "numphi": exposure.numphi,
             "mask_calibration": exposure.mask_calibration,
             "recipe": recipe_hash(inputs.dataset.recipe),
+            "flickering": flickering[0].name if flickering else None,
         },
         inputs={
             ehk.rpartition("/")[2]: str(inputs.downloads / ehk),
-            **links_to(inputs, [*events, *bad_pixels]),
+            **links_to(inputs, [*events, *bad_pixels, *flickering]),
         },
         outputs=names_of(products),
         timeout=60 * _MINUTES,

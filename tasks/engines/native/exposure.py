@@ -1,6 +1,7 @@
 """Exposure maps: how long live detector pixels saw each SKY pixel. No vignetting, no dead time."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from tasks.engines.native.attitude import AttitudeHistory, SkyObject, read_ehk, 
 from tasks.engines.native.detector import live_mask, read_bad_pixels
 from tasks.engines.native.events import EventList, read_events
 from tasks.engines.native.exposure_hdus import MadeMap, common_keywords, map_hdus
+from tasks.engines.native.flickering import live_shares, read_pixels
 from tasks.engines.native.headers import write_product
 from tasks.engines.native.keywords import nominal_of
 from tasks.engines.native.pointing import wander_arcsec
@@ -28,6 +30,7 @@ def make(
     numphi: int,
     mask_calibration: bool,
     recipe: str,
+    flickering: str | None = None,
 ) -> Report:
     """Make the exposure maps of a dataset at several binnings.
 
@@ -47,6 +50,8 @@ def make(
         Whether the calibration sources count as not exposed.
     recipe : str
         The recipe's hash.
+    flickering : str, optional
+        List of flickering pixels: while they flicker they count as not exposed.
 
     Returns
     -------
@@ -63,7 +68,8 @@ def make(
         When there is no good time.
     """
     live = _live(Path(bad_pixels), mask_calibration)
-    observed, history, made = _measured(Path(ehk), events, live, delta_arcmin, numphi)
+    pixels = read_pixels(Path(flickering)) if flickering else None
+    observed, history, made = _measured(Path(ehk), events, live, delta_arcmin, numphi, pixels)
     flags = (
         "flag 0; calibration sources masked" if mask_calibration else "flags 0, 1; calibration sources kept"
     )
@@ -71,6 +77,7 @@ def make(
         f"exposure map: attitude of {ehk}, good time of {', '.join(events)} "
         f"({observed.gti.start.size} intervals, {made.exposure:.3f} s)",
         f"live pixels of {bad_pixels}: {flags}",
+        *([f"not exposed while they flicker: pixels of {flickering}"] if flickering else []),
         f"delta {delta_arcmin:g} arcmin, numphi {numphi}: {len(made.wedges)} wedges; no vignetting",
     ]
     keywords = common_keywords(observed, made)
@@ -96,14 +103,19 @@ def _live(bad_pixels: Path, mask_calibration: bool) -> NDArray[np.bool_]:
 
 
 def _measured(
-    ehk: Path, events: list[str], live: NDArray[np.bool_], delta_arcmin: float, numphi: int
+    ehk: Path,
+    events: list[str],
+    live: NDArray[np.bool_],
+    delta_arcmin: float,
+    numphi: int,
+    flickering: NDArray[Any] | None,
 ) -> tuple[EventList, AttitudeHistory, MadeMap]:
     """Read everything and make the unbinned map."""
     observed = read_events([Path(name) for name in events], ())
     if not observed.gti.total > 0:
         raise NoData(f"no good time in {', '.join(events)}")
     history = read_ehk(ehk)
-    made = exposure_map(history, observed, live, delta_arcmin, numphi)
+    made = exposure_map(history, observed, live, delta_arcmin, numphi, flickering)
     if not made.seconds.any():
         raise Permanent(f"the attitude of {ehk.name} points away from the sky that the events lie on")
     return observed, history, made
@@ -115,8 +127,11 @@ def exposure_map(
     live: NDArray[np.bool_],
     delta_arcmin: float,
     numphi: int,
+    flickering: NDArray[Any] | None = None,
 ) -> MadeMap:
     """Seconds in each SKY pixel: Σ over wedges of their time × the covered fraction of the pixel.
+
+    A DET pixel that flickers covers by the part of a wedge's time in which it does not.
 
     Parameters
     ----------
@@ -128,11 +143,14 @@ def exposure_map(
         The DET pixels that collect exposure.
     delta_arcmin, numphi : float, int
         As `wedges` takes them.
+    flickering : structured ndarray, shape (n,), optional
+        As `read_pixels` gives them.
 
     Raises
     ------
     Permanent
-        When the events do not give their aspect, or the attitude does not cover the good time.
+        When the events do not give their aspect, the attitude does not cover the good time, or a pixel that
+        flickers lies off the detector.
     """
     nominal = nominal_of(events.keywords, events.name)
     origin = history.object or SkyObject(
@@ -141,8 +159,9 @@ def exposure_map(
     parts = wedges(history, events.gti, origin, delta_arcmin, numphi)
     seconds = np.zeros((SKY_SIZE, SKY_SIZE))
     for wedge in parts:
-        seconds += wedge.gti.total * coverage(live, wedge.attitude, nominal)
-    return MadeMap(seconds, parts, live, nominal)
+        shares = live_shares(live, flickering, wedge.gti)
+        seconds += wedge.gti.total * coverage(shares, wedge.attitude, nominal)
+    return MadeMap(seconds, parts, live, nominal, flickering)
 
 
 def _cautions(history: AttitudeHistory, ehk: str) -> tuple[Caution, ...]:

@@ -1,6 +1,6 @@
 """What an exposure map is, and the HDUs it is written as (those of the exposure-map tool)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from tasks.engines.native.attitude import Wedge
 from tasks.engines.native.events import EventList
+from tasks.engines.native.flickering import live_shares
+from tasks.engines.native.projection import Shares
 from tasks.xtend.geometry import PIXEL_DEG, SKY_CENTRE, Floats, binned_size
 from tasks.xtend.nominal import Nominal
 
@@ -34,12 +36,15 @@ class MadeMap:
         The DET pixels that collected it.
     nominal : Nominal
         The aspect of the SKY pixels.
+    flickering : structured ndarray, optional
+        The pixels that did so for a part of the time only (see `flickering.read_pixels`).
     """
 
     seconds: Floats
     wedges: Sequence[Wedge]
     live: NDArray[np.bool_]
     nominal: Nominal
+    flickering: NDArray[Any] | None = None
 
     @property
     def exposure(self) -> float:
@@ -82,10 +87,9 @@ def map_hdus(made: MadeMap, binning: int, keywords: Mapping[str, Any]) -> list[A
     image.header["CONTENT"] = "EXPOSURE MAP"
     tables = [_numbered("GTIEXP", number, _gti_table(wedge)) for number, wedge in enumerate(made.wedges, 1)]
     if binning == 1:
-        dead = _dead_pixels(made.live)
         tables += [
-            _numbered("PARTIALEXP", number, fits.BinTableHDU(dead.view(fits.FITS_rec)))
-            for number in range(1, len(made.wedges) + 1)
+            _numbered("PARTIALEXP", number, fits.BinTableHDU(rows.view(fits.FITS_rec)))
+            for number, rows in enumerate(_partial_pixels(made), 1)
         ]
     return [image, _off_axis_table(made, keywords), *tables]
 
@@ -172,15 +176,21 @@ def _gti_table(wedge: Wedge) -> fits.BinTableHDU:
     return table
 
 
-def _dead_pixels(live: NDArray[np.bool_]) -> NDArray[Any]:
-    """Rows of PARTIALEXP: the DET pixels without exposure, DETX by DETX.
+def _partial_pixels(made: MadeMap) -> Iterator[NDArray[Any]]:
+    """Rows of PARTIALEXP of each wedge; they are millions, and the same ones where no pixel flickers."""
+    same = _partial_rows(made.live) if made.flickering is None else None
+    for wedge in made.wedges:
+        yield _partial_rows(live_shares(made.live, made.flickering, wedge.gti)) if same is None else same
 
-    They are millions and the same for each wedge: the tables are views of them, in the file's byte order, so
-    that they are neither copied nor swapped.
+
+def _partial_rows(shares: Shares) -> NDArray[Any]:
+    """The DET pixels that were not exposed all the time, DETX by DETX.
+
+    They are in the file's byte order, so that tables can be views of them, neither copied nor swapped.
     """
-    det_x, det_y = np.nonzero(~live.T)
+    det_x, det_y = np.nonzero(shares.T < 1)
     rows = np.zeros(det_x.size, [("DETX", ">i2"), ("DETY", ">i2"), ("FRACTION", ">f4")])
-    rows["DETX"], rows["DETY"] = det_x + 1, det_y + 1
+    rows["DETX"], rows["DETY"], rows["FRACTION"] = det_x + 1, det_y + 1, shares[det_y, det_x]
     return rows
 
 

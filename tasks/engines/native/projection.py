@@ -2,7 +2,8 @@
 
 A SKY pixel is carried to the detector by the two tangent projections; together they are a projective map
 (a 3×3 matrix), so that straight pixel edges stay straight. Where the 3×3 DET pixels around its centre are
-all alike the fraction is 0 or 1; elsewhere the area is integrated exactly along the pixel's four edges.
+all live or all dead the fraction is 1 or 0; elsewhere the area is integrated exactly along the pixel's four
+edges, where DET pixels that are live for a part of the time count for that part.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from tasks.xtend.geometry import DET_AIM, DET_SIZE, PIXEL_DEG, SKY_CENTRE, SKY_S
 from tasks.xtend.nominal import Nominal
 
 Mask = NDArray[np.bool_]
+Shares = NDArray[np.bool_ | np.float32]
+"""Which part of the time each DET pixel counts, 0 to 1; a mask is all or nothing."""
 Coverage = NDArray[np.float32]
 Integers = NDArray[np.intp]
 Real = TypeVar("Real", np.float32, np.float64)
@@ -28,13 +31,13 @@ _LEVEL: Final = 1e-6
 """Edges that rise by less than this many pixels count as level (their mean height is exact enough)."""
 
 
-def nominal_coverage(mask: Mask, nominal: Nominal) -> Coverage:
+def nominal_coverage(mask: Shares, nominal: Nominal) -> Coverage:
     """Fraction of each SKY pixel covered by a mask at the nominal attitude.
 
     Parameters
     ----------
-    mask : array (1810, 1810)
-        True where a DET pixel counts; indexed [DETY − 1, DETX − 1].
+    mask : array (1810, 1810), bool or float32
+        True where a DET pixel counts, or the part that it counts; indexed [DETY − 1, DETX − 1].
     nominal : Nominal
         The aspect the SKY pixels are made for.
 
@@ -46,7 +49,7 @@ def nominal_coverage(mask: Mask, nominal: Nominal) -> Coverage:
     return coverage(mask, Attitude(nominal.ra, nominal.dec, nominal.pa), nominal)
 
 
-def coverage(mask: Mask, attitude: Attitude, nominal: Nominal) -> Coverage:
+def coverage(mask: Shares, attitude: Attitude, nominal: Nominal) -> Coverage:
     """Fraction of each SKY pixel covered by a mask at any attitude; arguments as in `nominal_coverage`."""
     fraction = np.zeros((SKY_SIZE, SKY_SIZE), np.float32)
     to_det = sky_to_det_matrix(attitude, nominal)
@@ -102,7 +105,7 @@ def _apply(matrix: NDArray[Real], x: NDArray[Real], y: NDArray[Real]) -> tuple[N
     )
 
 
-def _reach(mask: Mask, to_det: Floats) -> tuple[slice, slice]:
+def _reach(mask: Shares, to_det: Floats) -> tuple[slice, slice]:
     """Rows and columns of the SKY image that the mask can touch."""
     det_y, det_x = (np.flatnonzero(mask.any(axis=axis)) + 1 for axis in (1, 0))
     left, right, bottom, top = det_x[0] - 1.0, det_x[-1] + 1.0, det_y[0] - 1.0, det_y[-1] + 1.0
@@ -113,9 +116,18 @@ def _reach(mask: Mask, to_det: Floats) -> tuple[slice, slice]:
     return slice(low[0], high[0]), slice(low[1], high[1])
 
 
-def _neighbours(live: Mask) -> NDArray[np.uint8]:
-    """How many of the 3×3 pixels around each DET pixel 0…1811 are live; `live` is padded by 2."""
-    rows = live.astype(np.uint8)
+def _neighbours(live: Shares) -> NDArray[np.uint8]:
+    """How many of the 3×3 pixels around each DET pixel 0…1811 are live; `live` is padded by 2.
+
+    It is neither 0 nor 9 where one of them is live for a part of the time.
+    """
+    count = _sum_of_nine(live == 1)
+    partly = (live > 0) & (live < 1)
+    return np.where(_sum_of_nine(partly) > 0, np.clip(count, 1, 8), count) if partly.any() else count
+
+
+def _sum_of_nine(pixels: Mask) -> NDArray[np.uint8]:
+    rows = pixels.astype(np.uint8)
     rows = rows[:-2] + rows[1:-1] + rows[2:]
     return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
 
@@ -133,7 +145,9 @@ def _nearest(to_det: Floats, x: Floats, y: Floats) -> Integers:
     return np.asarray(near_y * np.float32(DET_SIZE + 2) + near_x, np.intp)
 
 
-def _overlap(live: Mask, to_det: Floats, x: Floats, y: Floats, near_x: Integers, near_y: Integers) -> Floats:
+def _overlap(
+    live: Shares, to_det: Floats, x: Floats, y: Floats, near_x: Integers, near_y: Integers
+) -> Floats:
     """Exact fraction of the SKY pixels at (x, y), shape (n,), that live DET pixels cover.
 
     A unit square turned by any angle reaches 1.21 pixels from the DET pixel that holds its centre, so the

@@ -16,7 +16,7 @@ from tasks.engines.native.detector import live_mask, read_bad_pixels
 from tasks.engines.native.events import read_events
 from tasks.engines.native.exposure import exposure_map, make
 from tasks.engines.native.exposure_hdus import block_mean
-from tasks.xtend.geometry import DET_SIZE
+from tasks.xtend.geometry import DET_SIZE, DetPixels, det_to_sky
 from tasks.xtend.nominal import Nominal
 
 NOMINAL = Nominal(50.0, -30.0, 20.0)
@@ -152,6 +152,54 @@ def test_calibration_sources_count_if_asked_for(inputs, masked, area, said):
         assert f"calibration sources {said}" in "".join(hdus[0].header["HISTORY"])
 
 
+def test_pixels_are_not_exposed_while_they_flicker(inputs):
+    """100 s of good time: 0–50, 100–130 and 200–220."""
+    rows = [
+        (801, 801, 40.0, 110.0),
+        # 10 + 15 s, told in pieces that overlap.
+        (860, 840, 0.0, 10.0),
+        (860, 840, 5.0, 10.0),
+        (860, 840, 115.0, 140.0),
+        (830, 820, -50.0, 500.0),
+        # What is dead anyway is not less exposed than that.
+        (865, 810, 0.0, 50.0),
+        (3, 3, 0.0, 50.0),
+    ]
+    columns = dict(zip(("DETX", "DETY", "START", "STOP"), zip(*rows, strict=True), strict=True))
+    columns |= dict.fromkeys(("CCD_ID", "ACTX", "ACTY"), (1,) * len(rows))
+    table = fits.BinTableHDU.from_columns(
+        [
+            fits.Column(key, "D" if key[0] == "S" else "I", array=np.array(value))
+            for key, value in columns.items()
+        ],
+        name="PIXELS",
+    )
+    pixels = inputs.write("a.fpix", fits.HDUList([fits.PrimaryHDU(), table]))
+    names = {key: str(inputs.folder / f"{key}.fits") for key in ("whole", "less")}
+    whole = inputs.made(maps={"1": names["whole"]})
+    less = inputs.made(maps={"1": names["less"], "4": str(inputs.folder / "m4.fits")}, flickering=pixels)
+    assert less.facts == whole.facts
+    with fits.open(names["whole"]) as before, fits.open(names["less"]) as after:
+        lost = before[0].data.astype(float) - after[0].data
+        assert lost.sum() == pytest.approx(20 + 25 + 100, rel=1e-4)
+        assert lost.min() > -1e-3
+        sky = det_to_sky(
+            DetPixels(np.array([801.0, 860.0, 830.0]), np.array([801.0, 840.0, 820.0])), NOMINAL.pa
+        )
+        for x, y, seconds in zip(np.rint(sky.x), np.rint(sky.y), (20, 25, 100), strict=True):
+            around = lost[int(y) - 3 : int(y) + 2, int(x) - 3 : int(x) + 2]
+            assert around.sum() == pytest.approx(seconds, rel=1e-3)
+        told = {(x, y): share for x, y, share in after["PARTIALEXP001"].data.tolist()}
+        assert len(told) == DET_SIZE**2 - 2400 + 3
+        expected = {(801, 801): 0.8, (860, 840): 0.75, (830, 820): 0.0, (865, 810): 0.0, (3, 3): 0.0}
+        assert {place: told[place] for place in expected} == pytest.approx(expected)
+        assert "pixels of " in "".join(after[0].header["HISTORY"])
+        assert "flicker" not in "".join(before[0].header["HISTORY"])
+    assert fits.getdata(inputs.folder / "m4.fits").sum(dtype=float) * 16 == pytest.approx(
+        100 * 2400 - 145, rel=1e-5
+    )
+
+
 def test_faults_are_told_and_nothing_is_written(inputs):
     dead = inputs.write("dead.bimg", fits.PrimaryHDU(np.full((DET_SIZE, DET_SIZE), -1, np.int16)))
     idle = inputs.write("idle.evt", inputs._events([10.0], [10.0]))
@@ -167,6 +215,7 @@ def test_faults_are_told_and_nothing_is_written(inputs):
         ({"ehk": str(broken)}, Permanent, r"broken\.ehk"),
         ({"ehk": inputs.bad_pixels}, Permanent, "EHK"),
         ({"bad_pixels": inputs.ehk}, Permanent, "no image"),
+        ({"flickering": inputs.ehk}, Permanent, "no extension PIXELS"),
     ):
         with pytest.raises(error, match=reason):
             inputs.made(**changed)

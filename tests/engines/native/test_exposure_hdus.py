@@ -1,5 +1,6 @@
 """The extensions of exposure maps with several wedges."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,22 @@ def test_the_tables_of_dead_pixels_are_not_copied(made: MadeMap) -> None:
     # Each may take tens of megabytes.
     first, *others = (hdu.data for hdu in map_hdus(made, 1, {}) if hdu.name.startswith("PARTIALEXP"))
     assert all(np.shares_memory(first, other) for other in others)
+
+
+def test_pixels_that_flicker_have_their_share_of_each_wedge(made: MadeMap) -> None:
+    """Wedges of 10 s at 0, 100 and 200 s."""
+    kinds = [(name, "i4") for name in ("CCD_ID", "ACTX", "ACTY", "DETX", "DETY")]
+    rows = [(0, 1, 1, 9, 4, 2.0, 104.0), (0, 1, 2, 7, 5, 0.0, 500.0)]
+    pixels = np.array(rows, [*kinds, ("START", "f8"), ("STOP", "f8")])
+    tables = [
+        hdu.data.tolist()
+        for hdu in map_hdus(replace(made, flickering=pixels), 1, {})
+        if hdu.name.startswith("PARTIALEXP")
+    ]
+    assert tables[2] == [[7, 5, 0], [7, 900, 0], [1810, 1, 0]]
+    for table, share in zip(tables[:2], (0.2, 0.6), strict=True):
+        assert [row[:2] for row in table] == [[7, 5], [7, 900], [9, 4], [1810, 1]]
+        assert [row[2] for row in table] == pytest.approx([0, 0, share, 0])
 
 
 def test_binned_maps_have_no_dead_pixels(made: MadeMap) -> None:
