@@ -1,7 +1,7 @@
 """Flickering pixels that the recipe asks for besides those of the pipeline: found, cut out, handed on.
 
-A list has the extension PIXELS: CCD_ID, ACTX, ACTY, DETX, DETY and the time (START, STOP) that each pixel
-flickered. Events are cut by it and xaexpmap takes it (pixgtifile), so that counts and exposure agree.
+Events are cut by a list of them (see the native engine's `flickering`) and xaexpmap takes it (pixgtifile), so
+that counts and exposure agree.
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,20 @@ from tasks.engines.heasoft.sequence import Calls
 from tasks.engines.heasoft.tool import run as run_tool
 from tasks.engines.heasoft.tool import tool_call
 from tasks.engines.native.files import column, read_hdus
+from tasks.engines.native.flickering import PIXELS, adjoining_share, united
+from tasks.engines.native.flickering import read_pixels as listed_pixels
 from tasks.library.call import Call, Report
 from tasks.library.recipe import HEASoft
+from tasks.xtend.cautions import Caution, severe
 
-PIXELS: Final = "PIXELS"
 _TIMEOUT: Final = 2 * 3600.0
+_MOST_ADJOINING: Final = 0.1
+"""Share of listed pixels beside another one; of some hundred pixels here and there next to none are."""
+_MOST_LOST: Final = 0.02
+"""Share of events; a hundred pixels that flicker give less."""
 _PIXEL: Final = ("CCD_ID", "ACTX", "ACTY")
-_DEFAULTS: Final = ("timecol", "chipcol", "xcol", "ycol", "chancol", "gradecol", "clobber", "seed")
+_DEFAULTS: Final = ("timecol", "chipcol", "xcol", "ycol", "chancol", "gradecol", "impfac", "clobber", "seed")
 """Parameters whose defaults say the same, so that a release without them will do."""
-_COLUMNS: Final = (*_PIXEL, "DETX", "DETY", "START", "STOP")
 
 
 def search_parameters(events: str, output: str) -> dict[str, str | int | float | bool]:
@@ -44,6 +49,7 @@ def search_parameters(events: str, output: str) -> dict[str, str | int | float |
         "n_division": 1,
         "cleanimg": False,
         "cellsize": 7,
+        "impfac": 320.0,
         "logprob1": -5.6,
         "logprob2": -5.6,
         "bthresh": 3,
@@ -223,7 +229,7 @@ def _code(ccd: NDArray[Any], x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.int
 
 
 def read_pixels(path: Path) -> NDArray[Any]:
-    """The pixels of a list: a structured array with CCD_ID, ACTX, ACTY, DETX, DETY, START and STOP.
+    """The pixels of a list that a tool left (see the native engine's `read_pixels`).
 
     Raises
     ------
@@ -231,26 +237,47 @@ def read_pixels(path: Path) -> NDArray[Any]:
         When it is no such list.
     """
     try:
-        (table,) = read_hdus(path, [PIXELS])
-        values = [column(table, name, path) for name in _COLUMNS]
+        return listed_pixels(path)
     except Permanent as exc:
         raise SoftwareFault(f"{path.name} is no list of flickering pixels: {exc}") from exc
-    kinds = [(name, "f8" if name in ("START", "STOP") else "i4") for name in _COLUMNS]
-    result = np.zeros(len(values[0]), kinds)
-    for name, value in zip(_COLUMNS, values, strict=True):
-        result[name] = value
-    return result
+
+
+def bright_pixels(path: Path, lost: int, events: int) -> tuple[Caution, ...]:
+    """A severe caution when what a tool took for flickering pixels looks like a source.
+
+    searchflickpix knows pixels by their counts alone, as observed: it takes the core of a bright source.
+
+    Parameters
+    ----------
+    path : Path
+        The list.
+    lost, events : int
+        How many events it cost, of how many.
+    """
+    adjoining = adjoining_share(read_pixels(path))
+    if adjoining <= _MOST_ADJOINING and lost <= _MOST_LOST * events:
+        return ()
+    return (
+        severe(
+            "flickering-source",
+            f"Of the pixels taken for flickering {adjoining:.0%} lie side by side, as those of a source do, "
+            f"and {lost} of {events} events were left out with all of them: for a point source set "
+            "heasoft.flickering to none in the recipe.",
+        ),
+    )
 
 
 def merge(lists: Sequence[Path], output: Path) -> int:
-    """Write the pixels of several lists as one, in the order of their times; how many there are.
+    """Write the pixels of several lists as one, in the order of their times; how many rows there are.
+
+    Intervals of one DET pixel are disjoint there, as xaexpmap needs them: it subtracts them one by one.
 
     Raises
     ------
     SoftwareFault
         When one is no list.
     """
-    pixels = np.concatenate([read_pixels(path) for path in lists])
+    pixels = united(np.concatenate([read_pixels(path) for path in lists]))
     pixels = pixels[np.argsort(pixels["START"], kind="stable")]
     table = fits.BinTableHDU(pixels, name=PIXELS)
     (first,) = read_hdus(lists[0], [PIXELS])

@@ -118,7 +118,8 @@ def take(
     -------
     Report
         Facts as those of the native engine's `adopt`, and `reprocessing`; with lists `flickering`
-        {pixels, events}: how many pixels are listed, how many events left out.
+        {pixels, events}: how many pixels are listed, how many events left out, and a severe caution where
+        these look like a source.
 
     Raises
     ------
@@ -134,16 +135,20 @@ def take(
         raise NoData(f"no good time in {obsid} {dataclass}: xtdpipeline made no cleaned events of it")
     examined = examine(obsid, dataclass, events, bad_pixels)
     facts: dict[str, Any] = {**examined.facts, "reprocessing": dict(reprocessing)}
+    told: tuple[Caution, ...] = ()
     if lists:
         lost = {name: flickering.cut(Path(name), Path(lists[name]), Path(f"kept_{name}")) for name in events}
         found = flickering.merge([Path(name) for name in lists.values()], Path(f"kept_{PIXELS}"))
+        told = flickering.bright_pixels(Path(f"kept_{PIXELS}"), sum(lost.values()), facts["events"])
         facts |= {"events": facts["events"] - sum(lost.values())}
         facts |= {"flickering": {"pixels": found, "events": sum(lost.values())}}
     for name, output in outputs.items():
         kept = Path(f"kept_{name}")
         hand_on(kept if kept.exists() else Path(name), Path(output))
     return Report(
-        facts=facts, cautions=(*_cautions(dataclass, reprocessing), *examined.cautions), not_made=not_made
+        facts=facts,
+        cautions=(*_cautions(dataclass, reprocessing), *told, *examined.cautions),
+        not_made=not_made,
     )
 
 

@@ -60,6 +60,7 @@ class HEASoft(Part):
         Literal["none", "searchflickpix", "xtdpixclip"],
         Field(
             description="Tool that finds further flickering pixels, for events and exposure maps. "
+            "searchflickpix takes the core of a bright source for some, too: not for point sources. "
             "xtdpixclip looks where, and from how many counts on, its own parameter file has it."
         ),
     ] = "none"

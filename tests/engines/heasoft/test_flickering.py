@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tasks.core.errors import Permanent, SoftwareFault
 from tasks.engines.heasoft import flickering
 from tasks.engines.heasoft.flickering import (
+    bright_pixels,
     clip_parameters,
     coordinate_parameters,
     cut,
@@ -23,6 +24,7 @@ from tasks.engines.heasoft.flickering import (
 )
 from tasks.engines.heasoft.sequence import Calls
 from tasks.library.recipe import HEASoft
+from tasks.xtend.cautions import Severity
 
 COLUMNS = ("CCD_ID", "ACTX", "ACTY", "DETX", "DETY", "START", "STOP")
 NUMBERS = st.integers(0, 3)
@@ -70,6 +72,7 @@ def test_searchflickpix():
         "n_division": 1,
         "cleanimg": False,
         "cellsize": 7,
+        "impfac": 320.0,
         "logprob1": -5.6,
         "logprob2": -5.6,
         "bthresh": 3,
@@ -117,6 +120,8 @@ def test_searching_is_two_calls_for_a_file():
     assert calls.calls[2].inputs == {"events1.evt": "/there/1.evt"}
     assert calls.calls[3].after == {"raw_list1.fits": 2}
     assert calls.calls[3].parameters["parameters"]["seed"] == 11
+    # Releases differ in this one; the default says the same.
+    assert "impfac" in calls.calls[0].parameters["optional"]
 
 
 def test_clipping_is_one_call_that_finds_its_list():
@@ -182,6 +187,40 @@ def test_flickering_is_what_a_loop_over_all_pairs_finds(events, pixels):
     ]
 
 
+def listed(*places: tuple[int, int]) -> list[tuple[float, ...]]:
+    """Rows of a list for pixels that flicker all the time."""
+    return [(1, x, y, x, y, 0.0, 100.0) for x, y in places]
+
+
+APART = [(100 * x, 50 * y) for x in range(1, 6) for y in range(1, 5)]
+CORE = [(700 + x, 700 + y) for x in range(4) for y in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("places", "lost", "told"),
+    [
+        ([], 0, False),
+        (APART, 100, False),
+        # Two that lie side by side by chance, corner to corner.
+        ([*APART, (101, 51)], 100, False),
+        (CORE, 10, True),
+        ([*APART, *CORE], 100, True),
+        (APART, 2000, False),
+        (APART, 2001, True),
+    ],
+)
+def test_what_looks_like_a_source_is_told(tmp_path, places, lost, told):
+    path = write_list(tmp_path / "list.fits", listed(*places))
+    cautions = bright_pixels(path, lost, 100_000)
+    assert [(each.id, each.severity) for each in cautions] == [("flickering-source", Severity.SEVERE)] * told
+
+
+def test_a_source_is_told_in_figures(tmp_path):
+    [told] = bright_pixels(write_list(tmp_path / "list.fits", listed(*APART, *CORE)), 1234, 5000)
+    assert "44% lie side by side" in told.sentence
+    assert "1234 of 5000 events" in told.sentence
+
+
 def test_lists_are_merged_by_time(tmp_path):
     first = write_list(tmp_path / "a.fpix", [(0, 5, 5, 9, 9, 30.0, 40.0), (0, 1, 1, 2, 2, 5.0, 6.0)])
     second = write_list(tmp_path / "b.fpix", [(3, 7, 8, 1, 2, 10.0, 20.0)])
@@ -191,6 +230,37 @@ def test_lists_are_merged_by_time(tmp_path):
     assert pixels["START"].tolist() == [5, 10, 30]
     assert pixels["DETX"].tolist() == [2, 1, 9]
     assert fits.getheader(tmp_path / "all.fits", "PIXELS")["OBS_ID"] == "900000001"
+
+
+# Few pixels and whole seconds, so that intervals meet, overlap and hold each other.
+INTERVALS = st.tuples(st.integers(1, 2), st.integers(1, 2), st.integers(0, 20), st.integers(0, 8))
+
+
+def seconds(pixels: Any) -> dict[tuple[int, int], set[int]]:
+    """The whole seconds in which each DET pixel flickers, one by one."""
+    found: dict[tuple[int, int], set[int]] = {}
+    for row in pixels:
+        time = range(int(row["START"]), int(row["STOP"]))
+        found.setdefault((int(row["DETX"]), int(row["DETY"])), set()).update(time)
+    return found
+
+
+@given(st.lists(st.lists(INTERVALS, max_size=6), min_size=1, max_size=3))
+@settings(deadline=None, max_examples=25)
+def test_a_merged_list_has_disjoint_intervals_and_the_same_time_of_every_pixel(tmp_path_factory, parts):
+    folder = tmp_path_factory.mktemp("lists")
+    lists = [
+        write_list(folder / f"{number}.fpix", [(0, x, y, x, y, t, t + length) for x, y, t, length in part])
+        for number, part in enumerate(parts)
+    ]
+    count = merge(lists, folder / "all.fits")
+    made: Any = read_pixels(folder / "all.fits")
+    assert len(made) == count
+    assert seconds(made) == seconds(np.concatenate([read_pixels(path) for path in lists]))
+    assert (np.diff(made["START"]) >= 0).all()
+    for place in seconds(made):
+        mine = made[(made["DETX"] == place[0]) & (made["DETY"] == place[1])]
+        assert (mine["START"][1:] > mine["STOP"][:-1]).all()
 
 
 def test_a_list_without_detector_pixels_is_refused(tmp_path):

@@ -261,6 +261,7 @@ def test_events_on_flickering_pixels_are_left_out_and_counted():
     )
     lost = np.all([events[name] == pixel[name] for name in ("CCD_ID", "ACTX", "ACTY")], axis=0).sum()
     assert report.facts["flickering"] == {"pixels": 1, "events": lost}
+    assert "flickering-source" not in {caution.id for caution in report.cautions}
     assert report.facts["events"] == len(events) - lost
     assert fits.getheader("taken.evt", "EVENTS")["NAXIS2"] == len(events) - lost
     assert fits.getdata("taken.fpix", "PIXELS")["DETX"].tolist() == [pixel["DETX"]]
