@@ -1,21 +1,24 @@
 """Exposure maps by xaexpmap, and fimgbin for binned ones: their calls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from tasks.core.errors import SoftwareFault
 from tasks.engines.heasoft.exposure_maps import BAD_PIXELS, MAP
+from tasks.engines.heasoft.right_ascension import near_zero_hours
 from tasks.engines.heasoft.sequence import Calls, line_of
 from tasks.engines.heasoft.tool import tool_call
 from tasks.engines.interface import StepInputs
-from tasks.engines.planning import names_of, products_of
+from tasks.engines.planning import facts_of, names_of, products_of
 from tasks.library.call import Call
 from tasks.library.dataset import recipe_hash
 from tasks.library.manifest import Kind
 from tasks.library.orders import Wanted
 from tasks.library.recipe import Exposure
+from tasks.xtend.nominal import Nominal
 
 EHK: Final = "ehk.fits"
+CONTINUOUS: Final = "continuous.ehk"
 GOOD_TIME: Final = "good.gti"
 PIXELS: Final = "pixels.fits"
 RAW_EFFICIENCY: Final = "raw_efficiency.fits"
@@ -26,7 +29,13 @@ Parameters = Mapping[str, str | int | float | bool]
 
 
 def map_parameters(
-    recipe: Exposure, good_time: str, pixels: str | None, output: str, energy_kev: float | None = None
+    recipe: Exposure,
+    good_time: str,
+    pixels: str | None,
+    output: str,
+    energy_kev: float | None = None,
+    *,
+    ehk: str = EHK,
 ) -> Parameters:
     """Parameters of xaexpmap.
 
@@ -43,9 +52,11 @@ def map_parameters(
     energy_kev : float, optional
         Makes an efficiency map of this energy; without it an exposure map, which knows no vignetting and
         which ARFs are made from.
+    ehk : str, optional
+        The file with the attitude.
     """
     given: dict[str, str | int | float | bool] = {
-        "ehkfile": EHK,
+        "ehkfile": ehk,
         "gtifile": good_time,
         "instrume": "XTEND",
         "badimgfile": BAD_PIXELS,
@@ -106,6 +117,13 @@ def completed(binning: int) -> str:
     return f"exposure{binning}.fits"
 
 
+def left_by_tools(file: str) -> tuple[str, ...]:
+    """What the tools made of which a map before the finish comes."""
+    if file == EFFICIENCY:
+        return (RAW_EFFICIENCY,)
+    return (MAP, file.replace("exposure", "binned"))
+
+
 class _Making:
     """The calls of one exposure step so far, and what they share."""
 
@@ -121,9 +139,12 @@ class _Making:
         }
         self._calls = Calls()
         self._lists = products_of(inputs, Kind.FLICKERING)
-        self._good_time = next(iter(self._links))
+        self._good_time, self._ehk = next(iter(self._links)), EHK
         if len(self._links) > 1:
             self._unite()
+        nominal = Nominal(**facts_of(inputs)["nominal"])
+        if near_zero_hours(nominal):
+            self._make_continuous(nominal.ra)
 
     def exposure(self, binnings: Sequence[int]) -> None:
         """The unbinned map, its binned means, and their headers."""
@@ -173,7 +194,6 @@ class _Making:
 
     def finished(self, products: Sequence[Wanted], files: Mapping[str, str]) -> list[Call]:
         """All calls, the finish at the end."""
-        history = [line_of(call) for call in self._calls.calls if "tool" in call.parameters]
         self._calls.add(
             Call(
                 function="tasks.engines.heasoft.finishing:finish",
@@ -183,7 +203,7 @@ class _Making:
                             "name": item.spec.name,
                             "file": files[item.spec.name],
                             "kind": item.spec.kind,
-                            "history": history,
+                            "history": list(self._history(files[item.spec.name])),
                             "unit": "s" if item.spec.kind == Kind.EXPOSURE_MAP else None,
                         }
                         for item in products
@@ -196,6 +216,14 @@ class _Making:
             )
         )
         return self._calls.calls
+
+    def _history(self, file: str) -> Iterator[str]:
+        """What the tools did for a map."""
+        if self._ehk == CONTINUOUS:
+            yield f"{CONTINUOUS}: the attitude file, its right ascensions going on below 0 and above 360"
+        for call in self._calls.calls:
+            if "tool" in call.parameters and set(call.outputs) & set(left_by_tools(file)):
+                yield line_of(call)
 
     def _unite(self) -> None:
         """One file with the good time of all files of the split."""
@@ -210,17 +238,36 @@ class _Making:
             )
         )
 
+    def _make_continuous(self, ra: float) -> None:
+        """An attitude that can be averaged as numbers."""
+        self._ehk = CONTINUOUS
+        self._calls.add(
+            Call(
+                function="tasks.engines.heasoft.right_ascension:make_continuous",
+                parameters={"ehk": EHK, "output": CONTINUOUS, "ra": ra},
+                inputs={EHK: self._paths[EHK]},
+                outputs=(CONTINUOUS,),
+                timeout=30 * _MINUTES,
+            )
+        )
+
     def _map(self, output: str, energy_kev: float | None) -> None:
         pixels = {PIXELS: str(self._inputs.locate(self._lists[0]))} if self._lists else {}
-        events = {self._good_time: self._links[self._good_time]} if self._good_time in self._links else {}
+        given = {**self._paths, **self._links, **pixels}
+        taken = [self._ehk, self._good_time, BAD_PIXELS, *pixels]
         self._calls.add(
             tool_call(
                 "xaexpmap",
                 map_parameters(
-                    self._recipe.exposure, self._good_time, next(iter(pixels), None), output, energy_kev
+                    self._recipe.exposure,
+                    self._good_time,
+                    next(iter(pixels), None),
+                    output,
+                    energy_kev,
+                    ehk=self._ehk,
                 ),
-                inputs={**self._paths, **pixels, **events},
-                after=self._calls.after(self._good_time),
+                inputs={name: given[name] for name in taken if name in given},
+                after=self._calls.after(self._ehk, self._good_time),
                 outputs=[output],
                 chatter=self._recipe.heasoft.chatter,
                 timeout=120 * _MINUTES,

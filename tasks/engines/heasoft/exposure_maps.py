@@ -5,15 +5,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from astropy.coordinates import angular_separation
 from astropy.io import fits
 from numpy.typing import NDArray
 
 from tasks.core.errors import NoData, Permanent, SoftwareFault
+from tasks.engines.heasoft.right_ascension import normalise
 from tasks.engines.native.attitude import read_ehk
 from tasks.engines.native.detector import live_mask, read_bad_pixels
-from tasks.engines.native.events import read_events
+from tasks.engines.native.events import EventList, read_events
 from tasks.engines.native.files import read_hdus
-from tasks.engines.native.keywords import figure
+from tasks.engines.native.grids import difference
+from tasks.engines.native.keywords import figure, nominal_of
 from tasks.engines.native.pointing import wander_arcsec
 from tasks.library.call import Report
 from tasks.xtend.geometry import binned_size
@@ -22,7 +25,10 @@ MAP: Final = "map.fits"
 BAD_PIXELS: Final = "bad.bimg"
 _ROUNDING: Final = 1e-4
 """Relative; maps are in single precision."""
-_STALE: Final = ("LTV1", "LTV2", "LTM1_1", "LTM2_2", "LTM1_2", "LTM2_1")
+_DATES: Final = ("DATE-OBS", "DATE-END")
+_STALE: Final = ("LTV1", "LTV2", "LTM1_1", "LTM2_2", "LTM1_2", "LTM2_1", "DETNAM", *_DATES)
+_FARTHEST_DEG: Final = 1.0
+"""Far beyond what the attitude wanders while time is good, or a telescope's axis is off."""
 _WORLD: Final = tuple(f"{key}{axis}" for key in ("CRPIX", "CDELT", "CRVAL") for axis in (1, 2))
 _IDENTITY: Final = (
     "TELESCOP", "INSTRUME", "DETNAM", "DATAMODE", "DATACLAS", "FILTER", "OBS_ID", "OBJECT", "OBS_MODE",
@@ -97,20 +103,22 @@ def complete(
     Raises
     ------
     Permanent
-        When the map is empty, so that the attitude points elsewhere, or the attitude cannot be read.
+        When the map is empty, so that the attitude points elsewhere, or lies on another sky than the events,
+        or the attitude cannot be read or is far from the nominal one.
     SoftwareFault
         When what the tools left is no exposure map, or was not averaged.
     """
     image, *tables = _read_map(Path(MAP))
     observed = read_events([Path(name) for name in events], ())
+    _check_sky(image.header, observed)
+    normalise(image.header, tables[0])
+    _check_attitude(tables[0], observed)
     for text, output in maps.items():
         binning = int(text)
         seconds = image.data if binning == 1 else _binned(Path(binned[text]), image.data, binning)
         # A list of pixels without exposure is for the map that ARFs are made from.
         kept = [table for table in tables if binning == 1 or not table.name.startswith("PARTIALEXP")]
-        primary = fits.PrimaryHDU(
-            seconds.astype(np.float32), _header(image.header, observed.keywords, binning)
-        )
+        primary = fits.PrimaryHDU(seconds.astype(np.float32), _header(image.header, observed, binning))
         fits.HDUList([primary, *kept]).writeto(output, output_verify="silentfix")
     history = tables[0]
     return Report(
@@ -166,6 +174,45 @@ def _read_map(path: Path) -> list[Any]:
     return hdus
 
 
+def _check_sky(header: fits.Header, observed: EventList) -> None:
+    """See that a map lies on the events' sky: xaexpmap takes its centre from the EHK file.
+
+    Raises
+    ------
+    Permanent
+        When it does not, by the tolerance of rate images.
+    """
+    nominal = nominal_of(observed.keywords, observed.name)
+    expected = header.copy()
+    expected.update(CRVAL1=nominal.ra, CRVAL2=nominal.dec)
+    if unlike := difference(header, expected):
+        raise Permanent(
+            f"the exposure map does not lie on the sky pixels of {observed.name} ({unlike}): the EHK file "
+            "and the events are of different processings"
+        )
+
+
+def _check_attitude(table: Any, observed: EventList) -> None:
+    """See that the mean attitudes, which ARFs are made for, are about the nominal one.
+
+    Raises
+    ------
+    Permanent
+        When one is not.
+    """
+    nominal = nominal_of(observed.keywords, observed.name)
+    for names in (("RANOMXP", "DECNOMXP"), ("RA_PNT", "DEC_PNT")):
+        if set(names) <= set(table.columns.names):
+            ra, dec = (np.radians(np.asarray(table.data[name], float)) for name in names)
+            aspect = np.radians([nominal.ra, nominal.dec])
+            far = float(np.degrees(angular_separation(*aspect, ra, dec)).max())
+            if not far <= _FARTHEST_DEG:
+                raise Permanent(
+                    f"xaexpmap puts {' and '.join(names)} of its attitude {far:.3g}° from the nominal aspect "
+                    f"of {observed.name}, so no ARF can be made of its map"
+                )
+
+
 def _binned(path: Path, whole: NDArray[Any], binning: int) -> NDArray[Any]:
     """A binned map's pixels, if they are means of the unbinned ones."""
     try:
@@ -180,12 +227,19 @@ def _binned(path: Path, whole: NDArray[Any], binning: int) -> NDArray[Any]:
     return seconds
 
 
-def _header(given: fits.Header, observed: fits.Header, binning: int) -> fits.Header:
-    """The unbinned map's header made right for a binning: places on the sky, and pixels for ds9."""
+def _header(given: fits.Header, observed: EventList, binning: int) -> fits.Header:
+    """The unbinned map's header made right for a binning: places on the sky, and pixels for ds9.
+
+    xaexpmap tells the times of the attitude file, and an instrument's name of its own.
+    """
     header = given.copy()
     for key in _STALE:
         header.remove(key, ignore_missing=True)
-    copy_identity(observed, header)
+    copy_identity(observed.keywords, header)
+    start, stop = float(observed.gti.start[0]), float(observed.gti.stop[-1])
+    header.update({"TSTART": start, "TSTOP": stop, "TELAPSE": stop - start})
+    for key in _DATES if len(observed.names) > 1 else ():
+        header.remove(key, ignore_missing=True)
     header["WCSNAMEP"] = "PHYSICAL"
     for axis, column in ((1, "X"), (2, "Y")):
         header[f"CRPIX{axis}"] = (given[f"CRPIX{axis}"] - 0.5) / binning + 0.5

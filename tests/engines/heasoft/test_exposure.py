@@ -11,7 +11,7 @@ from tasks.engines.interface import StepInputs
 from tasks.library.call import Call
 from tasks.library.dataset import Dataset
 from tasks.library.fingerprint import fingerprint
-from tasks.library.manifest import Kind, Manifest, Product, Role, Step
+from tasks.library.manifest import Kind, Manifest, Product, Role, Step, StepRecord
 from tasks.library.orders import order
 from tasks.library.recipe import Exposure
 
@@ -35,6 +35,7 @@ def planned(
     ehk: bool = True,
     images: int = 1,
     wanted: slice = slice(None),
+    ra: float = 81.25,
     **recipe: Any,
 ) -> list[Call]:
     """The plan for a dataset with so many published event files and bad-pixel images."""
@@ -71,7 +72,19 @@ def planned(
         for kind, name in published
     )
     manifest = Manifest(
-        obsid=dataset.obsid, dataclass=dataset.dataclass, recipe="standard", products=products
+        obsid=dataset.obsid,
+        dataclass=dataset.dataclass,
+        recipe="standard",
+        products=products,
+        steps={
+            Step.PROCESSING: StepRecord(
+                fingerprint=fingerprint("done"),
+                engine="heasoft",
+                versions={},
+                calls=(),
+                facts={"nominal": {"ra": ra, "dec": -69.64, "pa": 30.0}},
+            )
+        },
     )
     asked = order(Step.EXPOSURE, dataset, manifest).wanted
     if not ehk:
@@ -144,10 +157,27 @@ def test_one_file_is_its_own_good_time():
     assert finish.after == {"exposure1.fits": 2, "exposure4.fits": 2}
     assert [item["file"] for item in finish.parameters["products"]] == ["exposure1.fits", "exposure4.fits"]
     assert {item["unit"] for item in finish.parameters["products"]} == {"s"}
-    assert [line.split()[0] for line in finish.parameters["products"][0]["history"]] == [
-        "xaexpmap",
-        "fimgbin",
-    ]
+    assert histories(calls) == [["xaexpmap"], ["xaexpmap", "fimgbin"]]
+
+
+def histories(calls: list[Call]) -> list[list[str]]:
+    """The first words of what the products tell of their making."""
+    products = calls[-1].parameters["products"]
+    return [[line.split()[0] for line in item["history"]] for item in products]
+
+
+@pytest.mark.parametrize("ra", [0.0, 2.5, 357.5])
+def test_near_zero_hours_the_attitude_is_made_continuous(ra):
+    calls = planned(ra=ra, heasoft={"efficiency_energy_kev": 1.5})
+    assert calls[0].function == "tasks.engines.heasoft.right_ascension:make_continuous"
+    assert calls[0].parameters == {"ehk": "ehk.fits", "output": "continuous.ehk", "ra": ra}
+    assert calls[0].inputs == {"ehk.fits": f"/down/{EHK}"}
+    assert [given["ehkfile"] for given in given_to(calls, "xaexpmap")] == ["continuous.ehk"] * 2
+    for call in calls:
+        if call.parameters.get("tool") == "xaexpmap":
+            assert call.after == {"continuous.ehk": 0}
+            assert "ehk.fits" not in call.inputs
+    assert all(history[0] == "continuous.ehk:" for history in histories(calls))
 
 
 def test_split_files_have_one_good_time():
@@ -175,6 +205,8 @@ def test_an_efficiency_map_is_made_besides():
     ]
     last = calls[-1].parameters["products"][-1]
     assert (last["file"], last["kind"], last["unit"]) == ("efficiency.fits", "efficiency-map", None)
+    assert histories(calls) == [["xaexpmap"], ["xaexpmap", "fimgbin"], ["xaexpmap"]]
+    assert "outmaptype=EFFICIENCY" in last["history"][0]
     assert len(calls[-1].outputs) == 3
 
 

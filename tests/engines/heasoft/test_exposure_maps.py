@@ -207,6 +207,65 @@ def test_an_empty_map_means_that_the_attitude_points_elsewhere(made):
         complete(**made)
 
 
+@pytest.mark.parametrize(("axis", "pixels"), [(1, 0.6), (1, -40.0), (2, 0.6), (2, 0.02)])
+def test_a_map_of_another_sky_than_the_events_is_refused(made, axis, pixels):
+    """Its centre is that of the EHK file; rate images would find it out, spectra would not."""
+    fits.setval("map.fits", f"CRVAL{axis}", value=WORLD[f"CRVAL{axis}"] + pixels * WORLD["CDELT2"])
+    reason = rf"not lie on the sky pixels of events0\.evt \(CRVAL{axis} is .*\): the EHK file and the events"
+    with pytest.raises(Permanent, match=f"{reason} are of different processings"):
+        complete(**made)
+    assert not Path("exposure1.fits").exists()
+
+
+def test_rounded_centres_are_the_same_sky(made):
+    fits.setval("map.fits", "CRVAL1", value=WORLD["CRVAL1"] + 0.005 * WORLD["CDELT1"])
+    complete(**made)
+
+
+def point(**directions: float) -> None:
+    """Give the attitude histogram some directions (degrees), and the map times of its own."""
+    with fits.open("map.fits", mode="update") as hdus:
+        row = [fits.Column(name, "D", array=[value]) for name, value in directions.items()]
+        hdus["OFFAXISHIST"] = fits.BinTableHDU.from_columns(
+            row, header=hdus["OFFAXISHIST"].header, name="OFFAXISHIST"
+        )
+        hdus[0].header.update(TSTART=-50.0, TSTOP=9e3, DETNAM="SXT", RA_PNT=directions.get("RA_PNT", 0.0))
+        hdus[0].header["DATE-OBS"] = "2001-01-01T00:00:00"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"RA_PNT": 185.0}, {"DEC_PNT": -72.0}, {"RANOMXP": 261.0}, {"DECNOMXP": float("nan")}]
+)
+def test_an_attitude_that_was_averaged_wrongly_is_no_ground_for_an_arf(made, wrong):
+    right = {"RANOMXP": 81.25, "DECNOMXP": -69.64, "RA_PNT": 81.3, "DEC_PNT": -69.6}
+    point(**{**right, **wrong})
+    with pytest.raises(
+        Permanent, match=r"xaexpmap puts \w+ and \w+ of its attitude .* from the nominal aspect"
+    ):
+        complete(**made)
+
+
+def test_a_map_tells_of_the_events_and_not_of_the_attitude_file(made):
+    write_events("events0.evt", [(10, 900)], DETNAM="CCD", **{"DATE-OBS": "2023-10-15T00:00:00"})
+    point(RANOMXP=441.25, DECNOMXP=-69.64, RA_PNT=-278.7, DEC_PNT=-69.6)
+    complete(**made)
+    with fits.open("exposure4.fits") as hdus:
+        told = {key: hdus[0].header[key] for key in ("TSTART", "TSTOP", "TELAPSE", "DETNAM", "DATE-OBS")}
+        assert told == {
+            "TSTART": 10, "TSTOP": 900, "TELAPSE": 890, "DETNAM": "CCD", "DATE-OBS": "2023-10-15T00:00:00",
+        }  # fmt: skip
+        assert hdus[0].header["RA_PNT"] == pytest.approx(81.3)
+        assert hdus["OFFAXISHIST"].data["RA_PNT"][0] == pytest.approx(81.3)
+        assert hdus["OFFAXISHIST"].data["RANOMXP"][0] == pytest.approx(81.25)
+
+
+def test_no_date_of_one_split_stands_for_all(made):
+    dates = {"DATE-OBS": "2023-10-15T00:00:00", "DATE-END": "2023-10-15T00:10:00"}
+    names = [write_events(f"events{number}.evt", [(number, 500)], **dates) for number in (0, 1)]
+    complete(**{**made, "events": names})
+    assert not dates.keys() & fits.getheader("exposure1.fits").keys()
+
+
 def test_a_map_without_world_coordinates_is_none(made):
     fits.delval("map.fits", "CRPIX2")
     with pytest.raises(SoftwareFault, match="a map without CRPIX2"):
