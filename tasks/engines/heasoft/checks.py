@@ -25,6 +25,12 @@ class CountsAgree(_Check):
     kind: Literal["counts-agree"] = "counts-agree"
 
 
+class WeightedMap(_Check):
+    """A spectrum has its map of counts on detector pixels."""
+
+    kind: Literal["weighted-map"] = "weighted-map"
+
+
 class Covers(_Check):
     """An ARF has an area at all energies of a range, in keV."""
 
@@ -39,7 +45,7 @@ class Ebounds(_Check):
     kind: Literal["ebounds"] = "ebounds"
 
 
-Check = Annotated[RegionApplied | CountsAgree | Covers | Ebounds, Field(discriminator="kind")]
+Check = Annotated[RegionApplied | CountsAgree | WeightedMap | Covers | Ebounds, Field(discriminator="kind")]
 """Something to check; `verification.verify` does it."""
 
 
@@ -51,6 +57,11 @@ def region_applied(file: str) -> RegionApplied:
 def counts_agree(file: str) -> CountsAgree:
     """That an image or a spectrum of extractor holds what its header tells."""
     return CountsAgree(file=file)
+
+
+def weighted_map(file: str) -> WeightedMap:
+    """That a spectrum of extractor has the map that xtdrmf reads."""
+    return WeightedMap(file=file)
 
 
 def covers(file: str, low: float, high: float) -> Covers:

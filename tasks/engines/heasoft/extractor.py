@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tasks.engines.heasoft.checks import Check, counts_agree, region_applied
+from tasks.engines.heasoft.checks import Check, counts_agree, region_applied, weighted_map
 from tasks.engines.heasoft.sequence import Calls, line_of
 from tasks.engines.heasoft.spectra import EXPOSURE_MAP, NORMS, backscal_call
 from tasks.engines.heasoft.tool import tool_call
@@ -164,7 +164,7 @@ class _Extraction:
     def spectrum(self, spec: ProductSpec, counted: str, scaled: str) -> None:
         """A spectrum of a region; with an exposure map its BACKSCAL goes by exposure, else by pixels."""
         parameters = spectrum_parameters(self._events, _short(spec.role), counted)
-        checks = region_applied(counted), counts_agree(counted)
+        checks = region_applied(counted), counts_agree(counted), weighted_map(counted)
         self._extract(parameters, counted, spec.role, *checks)
         extracted = self._calls.last
         if not self._maps:

@@ -20,6 +20,7 @@ from tasks.engines.native.events import read_events
 from tasks.engines.native.extraction import selection_cautions
 from tasks.engines.native.headers import SHARED, stamp
 from tasks.engines.native.ogip import selection_history
+from tasks.engines.native.outliers import DETECTOR, OutlierCounter
 from tasks.engines.native.selection import Selection, select
 from tasks.library.call import FileName, Report
 from tasks.library.manifest import Kind
@@ -100,8 +101,9 @@ def finish(
     Returns
     -------
     Report
-        Of selections from events the facts `ontime`, `exposure`, `live_fraction`, and by file name `counts`,
-        `backscal` and `region_pixels`. A spectrum whose BACKSCAL is 0 is not made, and `not_made` says so.
+        Of selections from events the facts `ontime`, `exposure`, `live_fraction`, by file name `counts`,
+        `backscal` and `region_pixels`, and where the events have detector pixels `flickering`, as the native
+        extraction tells it. A spectrum whose BACKSCAL is 0 is not made, and `not_made` says so.
 
     Raises
     ------
@@ -109,7 +111,7 @@ def finish(
         When a file cannot be finished, or images of one band count differently.
     """
     asked = TypeAdapter(list[Finished]).validate_python(products)
-    selection = select(read_events([Path(name) for name in events], ())) if events else None
+    selection = _selection(events, asked) if events else None
     not_made = {item.name: _why_missing(item) for item in asked if not Path(item.file).exists()}
     told = {item.name: _tell(item) for item in asked if item.name not in not_made}
     not_made |= {
@@ -129,6 +131,12 @@ def finish(
         cautions=(*selection_cautions(selection), *_exposure_cautions(selection, made, told)),
         not_made=not_made,
     )
+
+
+def _selection(events: Sequence[str], asked: Sequence[Finished]) -> Selection:
+    """The events with their detector pixels, where the native engine looks at these too."""
+    looked_at = any(item.kind in (Kind.IMAGE, Kind.SPECTRUM) for item in asked)
+    return select(read_events([Path(name) for name in events], (), DETECTOR if looked_at else ()))
 
 
 def _why_missing(item: Finished) -> str:
@@ -247,6 +255,7 @@ def _facts(selection: Selection, made: Sequence[Finished], told: Mapping[str, _T
     """The figures in the form of the native engine's."""
     kept = {item.name: told[item.name] for item in made}
     pixels = {item.region: kept[item.name].pixels for item in made if item.region}
+    flickering = _flickering(selection)
     return {
         "ontime": selection.ontime,
         "exposure": selection.exposure,
@@ -254,7 +263,18 @@ def _facts(selection: Selection, made: Sequence[Finished], told: Mapping[str, _T
         "counts": {name: each.counts for name, each in kept.items() if each.counts is not None},
         "backscal": {name: each.backscal for name, each in kept.items() if each.backscal is not None},
         "region_pixels": {name: count for name, count in pixels.items() if count is not None},
+        **({"flickering": flickering} if flickering else {}),
     }
+
+
+def _flickering(selection: Selection) -> dict[str, Any] | None:
+    """Pixels that stick out among all events, which no tool looks for; None without detector pixels."""
+    if not {*DETECTOR} <= selection.events.axes.keys():
+        return None
+    counter = OutlierCounter()
+    for chunk in selection.chunks():
+        counter.add(chunk)
+    return counter.outliers().facts
 
 
 def _exposure_cautions(

@@ -7,7 +7,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from tasks.core.errors import Permanent, SoftwareFault
-from tasks.engines.heasoft.checks import Check, CountsAgree, Covers, Ebounds, RegionApplied
+from tasks.engines.heasoft.checks import Check, CountsAgree, Covers, Ebounds, RegionApplied, WeightedMap
 from tasks.engines.native.files import column, read_hdus
 from tasks.engines.native.responses import why_not_covering
 from tasks.xtend.channels import why_other_channels
@@ -30,6 +30,8 @@ def verify(check: Check, directory: Path) -> None:
             check_region_applied(path)
         case CountsAgree():
             check_counts_agree(path)
+        case WeightedMap():
+            check_weighted_map(path)
         case Covers():
             check_covers(path, check.low, check.high)
         case Ebounds():
@@ -76,6 +78,19 @@ def check_counts_agree(path: Path) -> None:
     least = total * (1 - _OUTSIDE) if spectrum is None else total
     if not least <= held <= total:
         raise SoftwareFault(f"{path.name} holds {held} counts, and its header tells of {total}")
+
+
+def check_weighted_map(path: Path) -> None:
+    """See that a spectrum of extractor has its weighted map, without which TOTCTS and xtdrmf tell nothing.
+
+    Raises
+    ------
+    SoftwareFault
+        When its primary HDU holds no image.
+    """
+    primary, *_ = _hdus(path)
+    if primary.data is None or primary.data.ndim != 2:
+        raise SoftwareFault(f"{path.name} has no weighted map in its primary HDU, which xtdrmf reads")
 
 
 def check_covers(path: Path, low: float, high: float) -> None:

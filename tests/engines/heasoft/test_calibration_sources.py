@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -154,6 +155,15 @@ def test_circles_that_the_bad_pixel_image_flags_agree_with_it():
 def test_circles_elsewhere_than_the_flags_get_a_caution(flagged):
     [caution] = disagreement(OURS, flags(flagged))
     assert caution.id == "calibration-circles-differ"
+
+
+@pytest.mark.parametrize(("flagged", "expected"), [(OURS, []), ([OURS[0]], ["calibration-circles-differ"])])
+def test_the_bad_pixel_image_is_compared_with_the_given_circles(flagged, expected):
+    Path("given.reg").write_text(SHIPPED)
+    fits.PrimaryHDU(flags(flagged).astype(np.int16)).writeto("bad.bimg")
+    report = prepare("given.reg", "bad.bimg")
+    assert [caution.id for caution in report.cautions] == expected
+    assert read_circles(Path("det.reg")) == OURS
 
 
 @given(st.floats(1, 1810), st.floats(1, 1810), st.floats(1, 300))

@@ -3,13 +3,19 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.engines.heasoft.checks import Check, counts_agree, covers, ebounds, region_applied
+from tasks.engines.heasoft.checks import Check, counts_agree, covers, ebounds, region_applied, weighted_map
 
 CHECKS = TypeAdapter(tuple[Check, ...])
 
 
 def test_checks_are_data():
-    made = (region_applied("a.pha"), counts_agree("a.pha"), covers("a.arf", 0.5, 10), ebounds("a.rmf"))
+    made = (
+        region_applied("a.pha"),
+        counts_agree("a.pha"),
+        weighted_map("a.pha"),
+        covers("a.arf", 0.5, 10),
+        ebounds("a.rmf"),
+    )
     assert CHECKS.validate_json(CHECKS.dump_json(made)) == made
 
 

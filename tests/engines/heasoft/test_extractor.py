@@ -136,6 +136,27 @@ def test_regions_are_checked_for_what_was_made_with_them(planned):
         assert (("region-applied", output) in checks) == (region != "NONE")
 
 
+def test_counts_and_maps_are_checked_of_all_that_have_them(planned):
+    """A light curve tells no total, and an image has no weighted map."""
+    found: set[str] = set()
+    for call in planned(Step.EXTRACTION, plan).tool("extractor"):
+        given, [output] = call.parameters["parameters"], call.outputs
+        [kind] = [key for key in ("imgfile", "phafile", "fitsbinlc") if given[key] != "NONE"]
+        checks = {check["kind"] for check in call.parameters["checks"] if check["file"] == output}
+        assert ("counts-agree" in checks) == (kind != "fitsbinlc")
+        assert ("weighted-map" in checks) == (kind == "phafile")
+        found.add(kind)
+    assert len(found) == 3
+
+
+def test_regions_are_read_before_a_tool_takes_the_whole_field_for_them(planned):
+    preparing = planned(Step.EXTRACTION, plan).calls[0]
+    assert set(preparing.parameters["regions"]) == {"source.reg", "background.reg"}
+    for role, short in (("source.reg", "src"), ("background.reg", "back")):
+        assert preparing.inputs[role].endswith(".reg")
+        assert short in preparing.inputs[role]
+
+
 def test_zipped_events_are_unpacked_once(planned):
     made = planned(Step.EXTRACTION, plan)
     assert made.calls[0].function == "tasks.engines.heasoft.extractor:prepare"

@@ -13,6 +13,8 @@ from tasks.core.errors import BadInput, SoftwareFault
 from tasks.engines.heasoft.finishing import finish
 from tasks.engines.native.derived import derive
 from tasks.engines.native.extraction import extract
+from tasks.library.manifest import Manifest, Step, StepRecord
+from tasks.library.measured import judged_cautions
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 RECIPE = "0123456789abcdef" * 4
@@ -109,12 +111,54 @@ def test_the_facts_are_those_of_the_native_engine(made, events):
         if isinstance(value, dict)
         else value
         for key, value in made.facts.items()
-        # It takes a look at every event, which extractor does not leave to anybody.
-        if key != "flickering"
     }
     assert told.facts == renamed
     assert not told.not_made
     assert not told.cautions
+
+
+@pytest.fixture
+def flickering(made, events):
+    """The list with a DET pixel that holds a tenth of the events, and has its own in the sky."""
+    with fits.open(events) as hdus:
+        for column in ("DETX", "DETY"):
+            hdus["EVENTS"].data[column][::10] = 3
+        hdus.writeto("hot_cl.evt")
+    return "hot_cl.evt"
+
+
+def cautions_of(facts):
+    """What is told of a dataset whose extraction found this."""
+    records = {
+        step: StepRecord(fingerprint="0" * 64, engine="any", versions={}, calls=(), facts=told)
+        for step, told in ((Step.PROCESSING, {"events": 400}), (Step.EXTRACTION, facts))
+    }
+    manifest = Manifest(obsid="900000001", dataclass="30000010", recipe="any", steps=records)
+    return [item.id for item in judged_cautions(manifest)]
+
+
+def test_pixels_that_flicker_are_looked_for_as_the_native_engine_does(flickering):
+    image = {"name": "native.fits", "channels": None, "binning": 4}
+    native = extract([flickering], [image], [], [], "none").facts
+    told = finish([IMAGES[0]], RECIPE, [flickering]).facts
+    assert told["flickering"] == native["flickering"]
+    assert (told["flickering"]["pixels"], told["flickering"]["events"]) == (1, 40)
+    assert cautions_of(told) == cautions_of(native) == ["flickering-pixels"]
+
+
+@pytest.mark.parametrize(("items", "looked_for"), [([SPECTRUM], True), ([CURVE], False)])
+def test_light_curves_alone_do_not_ask_for_detector_pixels(flickering, items, looked_for):
+    assert ("flickering" in finish(items, RECIPE, [flickering]).facts) == looked_for
+
+
+def test_events_without_detector_pixels_have_none_that_flicker(made, events):
+    with fits.open(events) as hdus:
+        table = fits.BinTableHDU.from_columns(
+            [column for column in hdus["EVENTS"].columns if column.name != "DETX"],
+            header=hdus["EVENTS"].header,
+        )
+        fits.HDUList([hdus[0], table, hdus["GTI"]]).writeto("sky_cl.evt", output_verify="silentfix")
+    assert "flickering" not in finish([IMAGES[0]], RECIPE, ["sky_cl.evt"]).facts
 
 
 def test_every_header_says_who_made_it(made, events):

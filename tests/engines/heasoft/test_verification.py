@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import SoftwareFault
-from tasks.engines.heasoft.checks import counts_agree, covers, ebounds, region_applied
+from tasks.engines.heasoft.checks import counts_agree, covers, ebounds, region_applied, weighted_map
 from tasks.engines.heasoft.verification import (
     check_counts_agree,
     check_covers,
     check_ebounds,
     check_region_applied,
+    check_weighted_map,
     verify,
 )
 
@@ -85,6 +86,14 @@ def test_a_spectrum_without_its_map_tells_no_total(tmp_path):
     check_counts_agree(write(tmp_path / "a.pha", made))
 
 
+def test_a_spectrum_must_have_its_map(tmp_path):
+    check_weighted_map(spectrum(tmp_path / "a.pha", [5], 5))
+    made = table("SPECTRUM", COUNTS=("J", [5]))
+    for name, image in (("none.pha", None), ("row.pha", np.ones(4, np.float32))):
+        with pytest.raises(SoftwareFault, match=rf"{name} has no weighted map in its primary HDU"):
+            check_weighted_map(write(tmp_path / name, made, image=image))
+
+
 @pytest.mark.parametrize(("total", "right"), [(1000, True), (1005, True), (999, False), (1100, False)])
 def test_an_image_may_hold_slightly_less(tmp_path, total, right):
     hdu = fits.PrimaryHDU(np.full((10, 10), 10, np.int32))
@@ -151,14 +160,22 @@ def test_a_broken_file_is_the_tools_fault(tmp_path):
 
 
 def test_each_check_reads_its_file(tmp_path):
-    spectrum(tmp_path / "a.pha", [1], 1)
+    for name in ("a.pha", "b.pha"):
+        spectrum(tmp_path / name, [1], 1)
     rmf(tmp_path / "a.rmf")
     arf(tmp_path / "a.arf", np.array([0.1, 20.0]), np.ones(1))
     short = covers("a.arf", 0.01, 10)
-    checks = (region_applied("a.pha"), counts_agree("a.pha"), covers("a.arf", 0.5, 10), ebounds("a.rmf"))
+    checks = (
+        region_applied("a.pha"),
+        counts_agree("a.pha"),
+        weighted_map("b.pha"),
+        covers("a.arf", 0.5, 10),
+        ebounds("a.rmf"),
+    )
     for check in checks:
         verify(check, tmp_path)
     spectrum(tmp_path / "a.pha", [1], 2, region=False)
+    write(tmp_path / "b.pha", table("SPECTRUM", COUNTS=("J", [1])))
     rmf(tmp_path / "a.rmf", width=6.01)
     for check in (short, *(check for check in checks if check.file != short.file)):
         with pytest.raises(SoftwareFault):
@@ -170,6 +187,8 @@ def test_each_check_reads_its_file(tmp_path):
 def test_what_real_tools_left_passes(path):
     if not path.name.startswith(("exp", "lc_net")):
         check_counts_agree(path)
+    if path.name.startswith("spectrum"):
+        check_weighted_map(path)
     if "_src" in path.name or "_back" in path.name or path.name.startswith("region"):
         check_region_applied(path)
     if path.name in ("spectrum_field.fits.gz", "image_bin3.fits.gz"):
