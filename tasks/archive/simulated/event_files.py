@@ -118,21 +118,25 @@ def _events_header(common: Keywords, nominal: Nominal, count: int) -> fits.Heade
     for number, (name, *_, legal) in enumerate(_COLUMNS, start=1):
         if legal is not None:
             header[f"TLMIN{number}"], header[f"TLMAX{number}"] = legal
-        if name in ("X", "Y"):
+        if name in ("ACTX", "ACTY", "X", "Y"):
             header.update(_axis(number, name, nominal))
     header.update({"HDUCLASS": "OGIP", "HDUCLAS1": "EVENTS", "HDUCLAS2": "ALL", "TIMEZERO": 0.0})
+    for number, (kind, axes) in enumerate((("EQPOS", "X,Y"), ("DET", "DETX,DETY")), start=1):
+        header[f"MTYPE{number}"], header[f"MFORM{number}"] = kind, axes
     mark(header, common)
     return header
 
 
 def _axis(number: int, name: str, nominal: Nominal) -> dict[str, Any]:
-    kind, value, step = ("RA---TAN", nominal.ra, -PIXEL_DEG)
-    if name == "Y":
-        kind, value, step = ("DEC--TAN", nominal.dec, PIXEL_DEG)
+    """How a column counts: on the sky, or by its own pixels, which searchflickpix wants to be told."""
+    kind, unit, reference, value, step = {
+        "X": ("RA---TAN", "deg", SKY_CENTRE, nominal.ra, -PIXEL_DEG),
+        "Y": ("DEC--TAN", "deg", SKY_CENTRE, nominal.dec, PIXEL_DEG),
+    }.get(name, (name, "pixel", 1.0, 1.0, 1.0))
     return {
         f"TCTYP{number}": kind,
-        f"TCUNI{number}": "deg",
-        f"TCRPX{number}": SKY_CENTRE,
+        f"TCUNI{number}": unit,
+        f"TCRPX{number}": reference,
         f"TCRVL{number}": value,
         f"TCDLT{number}": step,
     }

@@ -195,6 +195,7 @@ def wmap_hdu(
 def _content(weights: WeightedMap, region: Region | None, pixels: int, counts: int) -> dict[str, Any]:
     """What the map is and what it covers."""
     return {
+        **_coordinates(weights),
         "HDUCLASS": ("OGIP", "format conforms to OGIP/GSFC conventions"),
         "HDUCLAS1": ("IMAGE", "extension contains an image"),
         "HDUCLAS2": ("WMAP", "extension contains a weighted map"),
@@ -218,6 +219,16 @@ def _content(weights: WeightedMap, region: Region | None, pixels: int, counts: i
         "HBBOX2": 1,
         "OPTIC1": (-999.0, "X optical axis"),
         "OPTIC2": (-999.0, "Y optical axis"),
+    }
+
+
+def _coordinates(weights: WeightedMap) -> dict[str, Any]:
+    """What its axes mean; xtdrmf takes no map that does not say that they are the detector's."""
+    if tuple(axis.name for axis in weights.axes) != _DETECTOR:
+        return {}
+    return {
+        "MTYPE1": ("DET", "data model: what the axes are"),
+        "MFORM1": (",".join(_DETECTOR), "data model: their names"),
     }
 
 

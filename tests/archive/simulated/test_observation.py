@@ -107,6 +107,16 @@ def test_headers_hold_what_the_tools_need(simulated, opened):
         number = columns.names.index(name) + 1
         assert header[f"TLMAX{number}"] == high
         assert header[f"TLMIN{number}"] == (0 if name == "PI" else 1)
+    assert [(header[f"MTYPE{number}"], header[f"MFORM{number}"]) for number in (1, 2)] == [
+        ("EQPOS", "X,Y"),
+        ("DET", "DETX,DETY"),
+    ]
+    for name in ("ACTX", "ACTY"):
+        number = columns.names.index(name) + 1
+        # searchflickpix copies them all and ends where one is missing.
+        copied = ("TCRPX", "TCRVL", "TCDLT", "TCTYP", "TCUNI", "TNULL", "TLMIN", "TLMAX")
+        assert {f"{key}{number}" for key in copied} <= set(header)
+        assert (header[f"TCTYP{number}"], header[f"TCUNI{number}"]) == (name, "pixel")
     assert columns["STATUS"].format == "48X"
     assert columns["PI"].format == "1J" or columns["PI"].format == "J"
     primary = hdus[0].header
