@@ -1,16 +1,20 @@
-"""What xtdrmf and xaarfgen are told, and what an exposure map needs before."""
+"""What xtdrmf and xaarfgen are told, what has to be so before, and scripts only where there is an ARF."""
 
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from astropy.io import fits
 
 from tasks.core.errors import BadInput, Permanent
+from tasks.engines.heasoft.calibration_sources import coordinate_parameters
 from tasks.engines.heasoft.grouping import RMF, SPECTRUM
+from tasks.engines.native import given_responses
+from tasks.library.call import Report
 from tasks.library.recipe import HEASoft, Responses
 from tasks.xtend.channels import CHANNEL_COUNT, EV_PER_CHANNEL
+from tasks.xtend.nominal import Nominal
 from tasks.xtend.regions import read_region
 
 Parameters = Mapping[str, str | int | float | bool]
@@ -18,6 +22,7 @@ Parameters = Mapping[str, str | int | float | bool]
 ARF: Final = "source.arf"
 TRACED: Final = "raytrace.fits"
 REGION: Final = "source.reg"
+DETECTOR_REGION: Final = "detector.reg"
 EXPOSURE_MAP: Final = "expmap.fits"
 PREPARED_MAP: Final = "axismap.fits"
 IMAGE: Final = "image.fits"
@@ -89,13 +94,24 @@ def arf_parameters(
         "imgfile": IMAGE if responses.source_type == "IMAGE" else "NONE",
         "auxtransfile": "NONE",
         "polydeg": "DEFAULT",
-        "abund": 1.0,
-        "cols": 0.0,
-        "covfac": 1.0,
+        "abund": "1.0",
+        "cols": "0.0",
+        "covfac": "1.0",
         "rmfthresh": 1e-10,
         "seed": heasoft.seed,
         "cleanup": True,
         "clobber": True,
+    }
+
+
+def region_parameters(nominal: Nominal) -> Parameters:
+    """Parameters of coordpnt as xaarfgen calls it for `REGION`, at the nominal aspect."""
+    return {
+        **coordinate_parameters(nominal),
+        "input": REGION,
+        "outfile": DETECTOR_REGION,
+        "startsys": "RADEC",
+        "stopsys": "DET",
     }
 
 
@@ -132,3 +148,27 @@ def prepare(region: str, axis_offset_zero: bool) -> None:
                 hdus[_HISTOGRAM].header[key] = (0.0, "set by xtendflow for HEASoft 6.36 (GEN-6)")
     except KeyError as exc:
         raise Permanent(f"the exposure map holds no {_HISTOGRAM}, so no ARF can be made of it") from exc
+
+
+def load(loaders: Sequence[Mapping[str, Any]], **given: Any) -> Report:
+    """Write loader scripts in the current directory, but none that names an ARF that is not here.
+
+    Parameters
+    ----------
+    loaders : sequence of dict
+        As `given_responses.make` takes them.
+    **given
+        What else it takes.
+
+    Returns
+    -------
+    Report
+        `not_made` where there is no ARF.
+    """
+    lost = {
+        item["name"]: f"{arf} was not made"
+        for item in loaders
+        if (arf := item["files"]["arf"]) and not Path(arf).exists()
+    }
+    report = given_responses.make(loaders=[item for item in loaders if item["name"] not in lost], **given)
+    return report.model_copy(update={"not_made": report.not_made | lost})

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from tasks.engines.heasoft.checks import covers, ebounds
 from tasks.engines.heasoft.grouping import RMF, SPECTRUM, group_call
-from tasks.engines.heasoft.raytrace import reusable
+from tasks.engines.heasoft.raytrace import countable_radius, reusable
 from tasks.engines.heasoft.response_tools import (
     ARF,
+    DETECTOR_REGION,
     EXPOSURE_MAP,
     IMAGE,
     OF_SOME_RELEASES,
@@ -15,13 +16,22 @@ from tasks.engines.heasoft.response_tools import (
     REGION,
     TRACED,
     arf_parameters,
+    region_parameters,
     rmf_parameters,
 )
 from tasks.engines.heasoft.sequence import Calls, line_of
 from tasks.engines.heasoft.tool import tool_call
 from tasks.engines.interface import StepInputs
 from tasks.engines.native import response_plan
-from tasks.engines.planning import identity_of, manifest_of, names_of, products_of, specs_of
+from tasks.engines.planning import (
+    facts_of,
+    identity_of,
+    links_to,
+    manifest_of,
+    names_of,
+    products_of,
+    specs_of,
+)
 from tasks.library import names
 from tasks.library.call import Call
 from tasks.library.dataset import recipe_hash
@@ -30,6 +40,7 @@ from tasks.library.orders import Wanted
 from tasks.library.orders.given_responses import find_image
 from tasks.library.orders.responses import raytrace_key, source_position, without_axis_offset
 from tasks.xtend.grouping import GroupingRule
+from tasks.xtend.nominal import Nominal
 
 PUBLISHED: Final = "published.fits"
 _MINUTES: Final = 60.0
@@ -54,9 +65,25 @@ def plan(inputs: StepInputs, products: Sequence[Wanted]) -> list[Call]:
     if rest := [item for item in ours if item not in given]:
         made = names_of([item for item in products if item.spec.kind == Kind.RMF])
         call = response_plan.plan(inputs, rest, made[0] if made else None)
-        needs = made if call.parameters["arf"] else ()
-        calls.add(call.model_copy(update={"after": calls.after(*needs)}))
+        if call.parameters["arf"]:
+            calls.add(call.model_copy(update={"after": calls.after(*made)}))
+        else:
+            calls.add(_loading(inputs, calls, call))
     return calls.calls
+
+
+def _loading(inputs: StepInputs, calls: Calls, call: Call) -> Call:
+    """The call that writes scripts alone: it sees whether the ARF that they name was made."""
+    named = {item["files"]["arf"] for item in call.parameters["loaders"]} - {None}
+    after = calls.after(*named)
+    published = [item for item in products_of(inputs, Kind.ARF) if item.name in named - after.keys()]
+    return call.model_copy(
+        update={
+            "function": "tasks.engines.heasoft.response_tools:load",
+            "inputs": {**call.inputs, **links_to(inputs, published)},
+            "after": after,
+        }
+    )
 
 
 def _add_tools(
@@ -160,10 +187,10 @@ def _rmf_call(inputs: StepInputs, links: Mapping[str, str]) -> Call:
 def _add_arf(inputs: StepInputs, calls: Calls, links: Mapping[str, str], wanted: ProductSpec | None) -> None:
     """The call of xaarfgen with what goes before, and the count of its photons after."""
     calls.add(_prepare_call(inputs, links))
-    calls.add(_arf_call(inputs, calls, links))
-    recipe = inputs.dataset.recipe
-    # In an image as the source there is no one place that photons are counted around.
-    if wanted is None or recipe.responses.source_type == "IMAGE":
+    calls.add(_region_call(inputs, links))
+    radius = countable_radius(inputs)
+    calls.add(_arf_call(inputs, calls, links, radius))
+    if wanted is None:
         return
     made = calls.after(TRACED)
     calls.add(
@@ -172,8 +199,8 @@ def _add_arf(inputs: StepInputs, calls: Calls, links: Mapping[str, str], wanted:
             parameters={
                 "traced": TRACED,
                 "arf": wanted.name,
-                "radius_arcmin": recipe.source.radius_arcmin,
-                "band_kev": list(recipe.responses.fit_band_kev),
+                "radius_arcmin": radius,
+                "band_kev": list(inputs.dataset.recipe.responses.fit_band_kev),
             },
             inputs={} if made else {TRACED: links[TRACED]},
             after=made,
@@ -193,7 +220,23 @@ def _prepare_call(inputs: StepInputs, links: Mapping[str, str]) -> Call:
     )
 
 
-def _arf_call(inputs: StepInputs, calls: Calls, links: Mapping[str, str]) -> Call:
+def _region_call(inputs: StepInputs, links: Mapping[str, str]) -> Call:
+    """The conversion of the region for which xaarfgen calls coordpnt as well.
+
+    xaarfgen does not look whether it worked, and there are regions that coordpnt cannot convert: that is to
+    show before photons are traced for hours.
+    """
+    return tool_call(
+        "coordpnt",
+        region_parameters(Nominal(**facts_of(inputs)["nominal"])),
+        inputs={REGION: links[REGION]},
+        outputs=[DETECTOR_REGION],
+        chatter=inputs.dataset.recipe.heasoft.chatter,
+        timeout=10 * _MINUTES,
+    )
+
+
+def _arf_call(inputs: StepInputs, calls: Calls, links: Mapping[str, str], radius: float | None) -> Call:
     recipe = inputs.dataset.recipe
     made = calls.after(PREPARED_MAP, RMF)
     exposure_map = PREPARED_MAP if PREPARED_MAP in made else EXPOSURE_MAP
@@ -202,7 +245,7 @@ def _arf_call(inputs: StepInputs, calls: Calls, links: Mapping[str, str]) -> Cal
     again = {PUBLISHED: links[TRACED]} if TRACED in links else {}
     image = {IMAGE: find_image(inputs.dataset).path} if recipe.responses.source_type == "IMAGE" else {}
     low, high = recipe.responses.fit_band_kev
-    return tool_call(
+    plain = tool_call(
         "xaarfgen",
         arf_parameters(*source_position(manifest_of(inputs)), exposure_map, recipe.responses, recipe.heasoft),
         inputs={**{name: links[name] for name in sorted(taken)}, **again, **image},
@@ -213,6 +256,12 @@ def _arf_call(inputs: StepInputs, calls: Calls, links: Mapping[str, str]) -> Cal
         checks=[covers(ARF, low, high)],
         chatter=recipe.heasoft.chatter,
         timeout=recipe.heasoft.hours * _HOUR,
+    )
+    return plain.model_copy(
+        update={
+            "function": "tasks.engines.heasoft.raytrace:generate",
+            "parameters": {**plain.parameters, "radius_arcmin": radius},
+        }
     )
 
 

@@ -21,6 +21,10 @@ NO_RMF: Final = (
     "no RMF without HEASoft and CALDB: the archive has none for this observation, and the recipe gives none "
     "(responses.rmf)"
 )
+NATIVE_MAP: Final = (
+    "xaarfgen cannot use an exposure map of the native engine, which does not say where the optical axis "
+    'lies: have the step exposure done by HEASoft, too (engines.exposure = "heasoft")'
+)
 _ADVISED: Final = (6, 36)
 """From this release on ARFs are right wherever the range begins; documents ask for it."""
 _REMOTE_CALDB: Final = (6, 35)
@@ -116,8 +120,8 @@ def why_no_arf(dataset: Dataset) -> str | None:
 def without_axis_offset(dataset: Dataset) -> bool:
     """Whether the exposure map that xaarfgen reads must say that the optical axis has no offset.
 
-    HEASoft 6.36 goes wrong with CALDB 12 and not with CALDB 11, for which the offset is 0. What number a
-    CALDB has cannot be told from its index, so that release always gets it.
+    With CALDB 12 HEASoft 6.36 takes the offset wrong; the documents advise CALDB 11, or an offset of 0 in the
+    map. What number a CALDB has cannot be told from its index, so that release always gets the 0.
     """
     return release_of(dataset.engine_of(Step.RESPONSES).versions.get("heasoft", "")) == _OFFSET_RELEASE
 
@@ -165,9 +169,7 @@ def _arf(make: Maker, manifest: Manifest, spectrum: Product, rmf: Wanted) -> Ite
     if dataset.engine_of(Step.RESPONSES).name != "heasoft":
         yield make.refuse(Kind.ARF, Role.SOURCE, WITHOUT_HEASOFT)
         return
-    maps = manifest.find(Kind.EXPOSURE_MAP, binning=1)
-    why = None if maps else "there is no exposure map, which holds the attitude that an ARF is made for"
-    if why := why or why_no_arf(dataset):
+    if why := _why_no_map(dataset, manifest) or why_no_arf(dataset):
         yield make.refuse(Kind.ARF, Role.SOURCE, why)
         return
     ra, dec = source_position(manifest)
@@ -191,6 +193,12 @@ def _arf(make: Maker, manifest: Manifest, spectrum: Product, rmf: Wanted) -> Ite
         minphoton=recipe.minphoton,
         fit_band=recipe.fit_band_kev,
     )
+
+
+def _why_no_map(dataset: Dataset, manifest: Manifest) -> str | None:
+    if not manifest.find(Kind.EXPOSURE_MAP, binning=1):
+        return "there is no exposure map, which holds the attitude that an ARF is made for"
+    return NATIVE_MAP if dataset.engine_of(Step.EXPOSURE).name != "heasoft" else None
 
 
 def _shape(dataset: Dataset) -> list[object]:

@@ -21,7 +21,7 @@ BIMG = f"xtend/event_uf/xa{OBSID}xtd_p0{DATACLASS}.bimg.gz"
 EHK = f"auxil/xa{OBSID}.ehk.gz"
 VERSIONS = {"heasoft": "6.36", "heasoftpy": "1.5", "caldb": "20251115-aaaaaaaaaaaa", "heasoft-engine": "1"}
 STEPS = (Step.PROCESSING, *PRODUCT_STEPS)
-NATIVELY = "tasks.engines.native.given_responses:make"
+NATIVELY = ("tasks.engines.native.given_responses:make", "tasks.engines.heasoft.response_tools:load")
 
 Lacks = Callable[[Wanted], bool]
 
@@ -97,8 +97,7 @@ def a_dataset(events: tuple[str, ...], recipe: dict[str, Any], versions: dict[st
                 ],
             },
             "engines": {
-                step: native if step in (Step.PROCESSING, Step.EXPOSURE, Step.REGIONS) else heasoft
-                for step in Step
+                step: native if step in (Step.PROCESSING, Step.REGIONS) else heasoft for step in Step
             },
         }
     )
@@ -108,12 +107,13 @@ def a_dataset(events: tuple[str, ...], recipe: dict[str, Any], versions: dict[st
 def holds() -> Callable[[Planned, Step], None]:
     """Checks what holds for every plan: calls take what there is, and the wanted products come of it.
 
-    Those that no tool makes come of the native engine's function, all others of the finish.
+    Those that no tool makes come of the native engine's function, or of the one that asks it for scripts, all
+    others of the finish.
     """
 
     def check(planned: Planned, step: Step) -> None:
         names = [item.spec.name for item in planned.ordered.wanted]
-        natively = [call for call in planned.calls if call.function == NATIVELY]
+        natively = [call for call in planned.calls if call.function in NATIVELY]
         [finish] = (call for call in planned.calls if call.function.endswith("heasoft.finishing:finish"))
         assert sorted(name for call in (finish, *natively) for name in call.outputs) == sorted(names)
         assert all(call in natively for call in planned.calls[planned.calls.index(finish) + 1 :])

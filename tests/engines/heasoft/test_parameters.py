@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks.engines.heasoft import derived, extractor, responses
+from tasks.engines.heasoft.tool import _typed
 from tasks.library.manifest import Step
 
 TABLE = Path(__file__).parents[1] / "doubles" / "heasoftpy" / "parameters.py"
@@ -25,7 +26,7 @@ def tools():
     [
         (Step.EXTRACTION, extractor.plan, {"extractor", "ahbackscal"}),
         (Step.DERIVED, derived.plan, {"lcmath", "ftgrouppha"}),
-        (Step.RESPONSES, responses.plan, {"xtdrmf", "xaarfgen", "ftgrouppha"}),
+        (Step.RESPONSES, responses.plan, {"xtdrmf", "coordpnt", "xaarfgen", "ftgrouppha"}),
     ],
 )
 def test_all_that_is_asked_is_told_and_known(planned, tools, step, planner, names):
@@ -42,11 +43,12 @@ def test_all_that_is_asked_is_told_and_known(planned, tools, step, planner, name
     [(Step.EXTRACTION, extractor.plan), (Step.DERIVED, derived.plan), (Step.RESPONSES, responses.plan)],
 )
 def test_values_are_of_the_type_that_the_tool_reads(planned, tools, step, planner):
-    python = {"b": (bool,), "i": (int,), "r": (float, int), "s": (str,)}
+    """As the call of a tool hands them over: it writes 0.0 as 0 where a whole number is read."""
+    python = {"b": (str,), "i": (int,), "r": (float, int), "s": (str,)}
     for call in planned(step, planner).calls:
         for name, value in call.parameters.get("parameters", {}).items():
             kind, _, _, legal = tools[call.parameters["tool"]][name]
-            assert isinstance(value, python[kind]), f"{name}={value!r}"
+            assert isinstance(_typed(value, kind), python[kind]), f"{name}={value!r}"
             assert isinstance(value, bool) == (kind == "b")
             if "|" in legal:
                 assert value in legal.split("|")

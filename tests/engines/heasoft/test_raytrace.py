@@ -1,4 +1,4 @@
-"""Ray-traced events: used again by their key alone, and counted around the middle of the source's image."""
+"""Ray-traced events: used again by their key alone, counted around their middle, kept where too few."""
 
 from pathlib import Path
 
@@ -7,9 +7,11 @@ import pytest
 from astropy.io import fits
 
 from tasks.core.errors import SoftwareFault, Transient
-from tasks.engines.heasoft.raytrace import ENOUGH_PHOTONS, count, photons_within, reusable
+from tasks.engines.heasoft.raytrace import ENOUGH_PHOTONS, count, generate, photons_within, reusable
 from tasks.engines.interface import StepInputs
+from tasks.library.call import Report
 from tasks.library.manifest import Kind, Manifest, Product, Role, Step
+from tasks.xtend.cautions import Severity
 
 SHA = "0" * 64
 MM_PER_ARCMIN = 0.048 / (0.000491106681541 * 60)
@@ -109,6 +111,107 @@ def test_few_photons_within_the_band_are_told(traced, monkeypatch, counts, energ
         [caution] = told.file_cautions["long.arf"]
         assert caution.id == "arf-few-photons"
         assert said in caution.sentence
+
+
+def test_what_cannot_be_counted_is_a_caution_on_the_arf(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("raytrace.fits").write_text("nothing")
+    told = count("raytrace.fits", "long.arf", 2.0, (0.5, 10.0))
+    [caution] = told.file_cautions["long.arf"]
+    assert (caution.id, caution.severity) == ("arf-photons-uncounted", Severity.CAUTION)
+    assert "raytrace.fits is no list of ray-traced photons" in caution.sentence
+    assert not told.facts
+
+
+def test_where_the_region_is_no_circle_nothing_is_counted(traced, monkeypatch):
+    path = traced({1.0: 10})
+    monkeypatch.chdir(path.parent)
+    told = count(path.name, "long.arf", None, (0.5, 10.0))
+    [notice] = told.file_cautions["long.arf"]
+    assert (notice.id, notice.severity) == ("arf-photons-uncounted", Severity.NOTICE)
+    assert not told.facts
+
+
+PARAMETERS = {"outfile": "source.arf", "xrtevtfile": "raytrace.fits", "minphoton": 100}
+
+
+@pytest.fixture
+def xaarfgen(tmp_path, monkeypatch):
+    """Has the tool fail after it left what the test says; calls of it are listed."""
+    monkeypatch.chdir(tmp_path)
+    calls = []
+
+    def run(**given):
+        calls.append(given)
+        raise SoftwareFault("xaarfgen ended well but did not make source.arf")
+
+    monkeypatch.setattr("tasks.engines.heasoft.tool.run", run)
+    return calls
+
+
+def asked(radius=2.0):
+    return generate(PARAMETERS, radius, tool="xaarfgen", outputs=["source.arf", "raytrace.fits"])
+
+
+def test_an_arf_of_too_few_photons_is_not_made(traced, xaarfgen):
+    traced({1.0: 500, 8.0: 99})
+    assert asked().not_made == {
+        "source.arf": "only 99 ray-traced photons reach the source circle at 8 keV, and xaarfgen makes no "
+        "ARF of fewer than 100: in the recipe raise numphoton, or lower minphoton or the upper end of erange"
+    }
+    assert xaarfgen == [
+        {"parameters": PARAMETERS, "tool": "xaarfgen", "outputs": ["source.arf", "raytrace.fits"]}
+    ]
+
+
+def test_enough_photons_are_no_excuse(traced, xaarfgen):
+    traced({1.0: 500, 8.0: 100})
+    with pytest.raises(SoftwareFault, match=r"did not make source\.arf"):
+        asked()
+
+
+def test_an_arf_that_is_there_and_wrong_is_a_fault(traced, xaarfgen):
+    traced({1.0: 500, 8.0: 99})
+    Path("source.arf").write_text("wrong")
+    with pytest.raises(SoftwareFault, match=r"source\.arf"):
+        asked()
+
+
+def test_without_a_circle_nobody_knows(traced, xaarfgen):
+    traced({1.0: 500, 8.0: 99})
+    with pytest.raises(SoftwareFault, match=r"source\.arf"):
+        asked(None)
+
+
+@pytest.mark.parametrize("left", ["nothing", "half", "other"])
+def test_events_that_are_not_whole_are_no_excuse(traced, xaarfgen, left):
+    path = traced({1.0: 500, 8.0: 99})
+    if left == "half":
+        path.write_bytes(path.read_bytes()[:-2880])
+    else:
+        path.unlink()
+    if left == "other":
+        fits.PrimaryHDU().writeto(path)
+    with pytest.raises(SoftwareFault, match=r"source\.arf"):
+        asked()
+
+
+def test_a_tool_that_works_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    report = Report(facts={"defaults": {}})
+    monkeypatch.setattr("tasks.engines.heasoft.tool.run", lambda **given: report)
+    assert asked() == report
+
+
+def test_a_tool_that_was_killed_is_tried_again(traced, monkeypatch, tmp_path):
+    def run(**given):
+        raise Transient("xaarfgen was ended by SIGKILL")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tasks.engines.heasoft.tool.run", run)
+    traced({1.0: 500, 8.0: 99})
+    with pytest.raises(Transient):
+        asked()
 
 
 def an_input(key, locate):

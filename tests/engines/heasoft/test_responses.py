@@ -1,16 +1,24 @@
-"""What xtdrmf and xaarfgen are asked for, which map and region they get, and when photons are traced anew."""
+"""What xtdrmf and xaarfgen are asked for, what goes before, and when photons are traced anew."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from astropy.io import fits
 
-from tasks.core.errors import BadInput, Permanent
-from tasks.engines.heasoft.response_tools import arf_parameters, prepare, rmf_parameters
+from tasks.core.errors import BadInput, SoftwareFault
+from tasks.engines.heasoft.response_tools import (
+    OF_SOME_RELEASES,
+    arf_parameters,
+    region_parameters,
+    rmf_parameters,
+)
 from tasks.engines.heasoft.responses import plan
+from tasks.engines.heasoft.tool import tool_call
+from tasks.engines.interface import StepInputs
+from tasks.engines.runner import run_call_blocking
 from tasks.library.manifest import Kind, Step
 from tasks.library.recipe import HEASoft, Responses
+from tasks.xtend.nominal import Nominal
 
 CALDB = (
     "teldeffile", "qefile", "contamifile", "gatevalvefile", "obffile", "fwfile", "onaxisffile", "onaxiscfile",
@@ -23,10 +31,11 @@ ARF = {
     "emapfile": "expmap.fits", "rmffile": "source.rmf", "erange": "0.3 18 0 0", "outfile": "source.arf",
     "regmode": "RADEC", "regionfile": "source.reg", "numphoton": 300000, "minphoton": 100,
     "sourcetype": "POINT", "betapars": "0.5 0.6 5", "flatradius": 10.0, "imgfile": "NONE",
-    "auxtransfile": "NONE", "polydeg": "DEFAULT", "abund": 1.0, "cols": 0.0, "covfac": 1.0,
+    "auxtransfile": "NONE", "polydeg": "DEFAULT", "abund": "1.0", "cols": "0.0", "covfac": "1.0",
     "rmfthresh": 1e-10, "seed": 7, "cleanup": True, "clobber": True,
 }  # fmt: skip
 NEWER = {"heasoft": "6.37"}
+LOAD = "tasks.engines.heasoft.response_tools:load"
 
 
 def test_an_rmf():
@@ -96,11 +105,28 @@ def test_optimal_groups_take_the_rmf_that_is_published(planned):
     assert len(made.calls) == 2
 
 
+def scripts(item):
+    return item.spec.kind == Kind.LOADER
+
+
 def test_scripts_are_written_without_the_tools(planned):
-    made = planned(Step.RESPONSES, plan, versions=NEWER, only=lambda item: item.spec.kind == Kind.LOADER)
+    made = planned(Step.RESPONSES, plan, versions=NEWER, only=scripts)
     [call] = made.calls
     assert call.outputs == ("load.xcm", "load_sherpa.py")
     assert not call.inputs
+
+
+def test_scripts_see_whether_the_arf_of_the_same_plan_was_made(planned):
+    made = planned(Step.RESPONSES, plan, versions=NEWER)
+    assert made.calls[-1].function == LOAD
+    assert made.calls[-1].after == {named(made, Kind.ARF): len(made.calls) - 2}
+
+
+def test_scripts_see_the_arf_that_is_published(planned):
+    made = planned(Step.RESPONSES, plan, published=True, versions=NEWER, only=scripts)
+    [call] = made.calls
+    arf = named(made, Kind.ARF)
+    assert (call.function, call.inputs) == (LOAD, {arf: f"/store/responses/{arf}"})
 
 
 GIVEN = {"rmf": __file__, "arf": __file__}
@@ -151,8 +177,8 @@ def test_a_plan_holds(planned, holds, versions):
 def test_the_calls_of_a_plan(planned):
     made = planned(Step.RESPONSES, plan, versions=NEWER)
     assert [call.function.rpartition(".")[2] for call in made.calls] == [
-        "tool:run", "response_tools:prepare", "tool:run", "raytrace:count", "tool:run", "finishing:finish",
-        "given_responses:make",
+        "tool:run", "response_tools:prepare", "tool:run", "raytrace:generate", "raytrace:count", "tool:run",
+        "finishing:finish", "response_tools:load",
     ]  # fmt: skip
     rmf, arf = made.tool("xtdrmf")[0], made.tool("xaarfgen")[0]
     assert rmf.inputs["source.pha"].endswith("-enALL-spectrum.fits")
@@ -163,10 +189,66 @@ def test_the_calls_of_a_plan(planned):
     assert arf.timeout == 12 * 3600
     assert {"dattfile", "filtoffsetfile", "sampling"} <= set(arf.parameters["optional"])
     assert not {"numphoton", "minphoton", "erange", "seed", "regmode"} & set(arf.parameters["optional"])
-    assert made.calls[3].parameters == {
+    assert arf.parameters["radius_arcmin"] == 2.0
+    assert made.calls[4].parameters == {
         "traced": "raytrace.fits", "arf": made.finish["source.arf"]["name"], "radius_arcmin": 2.0,
         "band_kev": [0.5, 10.0],
     }  # fmt: skip
+
+
+def test_the_region_is_converted_before_photons_are_traced(planned):
+    """As xaarfgen will do it: it would not notice that it cannot be done."""
+    made = planned(Step.RESPONSES, plan, versions=NEWER)
+    order = [call.parameters.get("tool") for call in made.calls]
+    assert order.index("coordpnt") < order.index("xaarfgen")
+    [call] = made.tool("coordpnt")
+    assert call.inputs == {"source.reg": made.tool("xaarfgen")[0].inputs["source.reg"]}
+    assert call.timeout <= 600
+    assert call.parameters["parameters"] == region_parameters(Nominal(81.2, -69.6, 30.0)) == {
+        "input": "source.reg", "outfile": "detector.reg", "telescop": "XRISM", "instrume": "XTEND",
+        "teldeffile": "CALDB", "startsys": "RADEC", "stopsys": "DET", "ra": 81.2, "dec": -69.6, "roll": 30.0,
+        "ranom": 81.2, "decnom": -69.6, "rollnom": 0.0, "clobber": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", ["numphotons", "minphotons"])
+def test_xaarfgen_is_not_asked_with_a_misspelt_parameter(double, tmp_path, wrong):
+    call = tool_call(
+        "xaarfgen",
+        {**ARF, wrong: 500},
+        outputs=["source.arf"],
+        optional=OF_SOME_RELEASES,
+        chatter=1,
+        timeout=60,
+    )
+    with pytest.raises(SoftwareFault, match=f"xaarfgen has no parameter {wrong} in this release"):
+        run_call_blocking(call, tmp_path / "work")
+
+
+def planned_again(made, source):
+    """The plan where the regions step told something else of the source."""
+    regions = made.manifest.steps[Step.REGIONS].model_copy(update={"facts": {"source": source}})
+    manifest = made.manifest.model_copy(update={"steps": {**made.manifest.steps, Step.REGIONS: regions}})
+    inputs = StepInputs(made.dataset, manifest, Path("/down"), lambda product: Path("/store") / product.path)
+    return replace(made, calls=plan(inputs, made.ordered.wanted))
+
+
+@pytest.mark.parametrize(
+    ("source", "radius"),
+    [
+        ({"ra": 81.25, "dec": -69.64, "radius_arcmin": 1.25, "centre": "given"}, 1.25),
+        ({"ra": 81.25, "dec": -69.64, "radius_arcmin": None, "centre": "given"}, None),
+        ({"ra": 81.25, "dec": -69.66, "radius_arcmin": 2.0, "centre": "given"}, None),
+        ({"ra": 81.26, "dec": -69.66, "radius_arcmin": 2.0, "centre": "peak"}, 2.0),
+        ({"ra": 81.259, "dec": -69.64, "radius_arcmin": 2.0, "centre": "given"}, 2.0),
+        (None, None),
+    ],
+)
+def test_photons_are_counted_where_the_region_is_a_circle_around_the_source(planned, source, radius):
+    made = planned_again(planned(Step.RESPONSES, plan, versions=NEWER), source)
+    [count] = [call for call in made.calls if call.function.endswith("raytrace:count")]
+    assert count.parameters["radius_arcmin"] == radius
+    assert made.tool("xaarfgen")[0].parameters["radius_arcmin"] == radius
 
 
 def test_what_is_checked(planned):
@@ -250,7 +332,8 @@ def test_an_image_of_the_source_is_handed_over(planned, tmp_path):
     recipe = {"responses": {"source_type": "IMAGE", "image": str(image), "erange": (0.3, 18, 0.5, 8)}}
     made = planned(Step.RESPONSES, plan, recipe=recipe, versions=NEWER)
     assert made.tool("xaarfgen")[0].inputs["image.fits"] == str(image)
-    assert not [call for call in made.calls if call.function.endswith("raytrace:count")]
+    [count] = [call for call in made.calls if call.function.endswith("raytrace:count")]
+    assert count.parameters["radius_arcmin"] is None
 
 
 def test_an_image_that_is_not_there(planned):
@@ -260,42 +343,3 @@ def test_an_image_that_is_not_there(planned):
         BadInput, match=r"responses\.image of the recipe, /nowhere/picture\.img, cannot be read"
     ):
         planned(Step.RESPONSES, plan, recipe=recipe)
-
-
-@pytest.fixture
-def exposure_map(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("source.reg").write_text('fk5\ncircle(81.25,-69.64,120")\n-circle(81.3,-69.4,160")\n')
-    histogram = fits.BinTableHDU.from_columns([fits.Column("FRACTION", "D", array=[1.0])], name="OFFAXISHIST")
-    histogram.header["OPTAOFFX"] = 3.0
-    fits.HDUList([fits.PrimaryHDU(), histogram]).writeto("expmap.fits")
-    return Path("expmap.fits")
-
-
-def test_the_offset_is_taken_out_of_a_copy(exposure_map):
-    before = exposure_map.read_bytes()
-    prepare("source.reg", axis_offset_zero=True)
-    assert exposure_map.read_bytes() == before
-    header = fits.getheader("axismap.fits", "OFFAXISHIST")
-    assert (header["OPTAOFFX"], header["OPTAOFFY"]) == (0.0, 0.0)
-
-
-def test_no_copy_where_none_is_needed(exposure_map):
-    prepare("source.reg", axis_offset_zero=False)
-    assert not Path("axismap.fits").exists()
-
-
-def test_a_map_without_attitude(exposure_map):
-    exposure_map.unlink()
-    fits.PrimaryHDU().writeto("expmap.fits")
-    with pytest.raises(Permanent, match="no OFFAXISHIST"):
-        prepare("source.reg", axis_offset_zero=True)
-
-
-@pytest.mark.parametrize(
-    "text", ["physical\ncircle(3,4,5)\n", "circle(3,4,5)\n", "galactic\ncircle(1,2,3)\n"]
-)
-def test_a_region_in_other_coordinates_is_refused(exposure_map, text):
-    Path("source.reg").write_text(text)
-    with pytest.raises(BadInput, match=r"source\.reg"):
-        prepare("source.reg", axis_offset_zero=False)

@@ -19,11 +19,14 @@ from tasks.engines.heasoft.installation import find_installation
 from tasks.engines.step import make
 from tasks.library.manifest import Kind, Role, Step
 from tasks.library.orders import PRODUCT_STEPS
+from tasks.library.orders.responses import NATIVE_MAP
 from tasks.library.recipe import Recipe
 from tasks.library.site import open_site
 
 DOUBLES = Path(__file__).parents[1] / "doubles"
 OURS = (Step.EXTRACTION, Step.DERIVED, Step.RESPONSES)
+WITH_ARF = (Step.EXPOSURE, *OURS)
+"""An ARF wants a map of the tool's."""
 SMALL = {
     "images": {"bands": ("0.6-10",), "binnings": (1, 4)},
     "exposure": {"binnings": (1, 4)},
@@ -72,7 +75,7 @@ def run(folder, archive, engines, **changes):
 
 def test_both_engines_make_the_same_products(tmp_path, archive, heasoft):
     native, _ = run(tmp_path / "native", archive, {})
-    ours, site = run(tmp_path / "heasoft", archive, dict.fromkeys(OURS, "heasoft"))
+    ours, site = run(tmp_path / "heasoft", archive, dict.fromkeys(WITH_ARF, "heasoft"))
     listed = {(item.step, item.kind, item.role, item.name) for item in native.products}
     made = {(item.step, item.kind, item.role, item.name) for item in ours.products}
     assert made - listed == {item for item in made if item[0] == Step.RESPONSES}
@@ -110,7 +113,7 @@ def test_a_given_rmf_is_used_by_the_tools(tmp_path, archive, heasoft):
     root, obsid = archive
     [rmf] = root.glob(f"*/{obsid}/xtend/products/*.rmf.gz")
     made, site = run(
-        tmp_path / "data", archive, dict.fromkeys(OURS, "heasoft"), responses={"rmf": str(rmf)},
+        tmp_path / "data", archive, dict.fromkeys(WITH_ARF, "heasoft"), responses={"rmf": str(rmf)},
         spectra={"grouping": ("min:1", "opt", "optmin:5", "bmin:2")},
     )  # fmt: skip
     assert [item.entry for item in made.find(Kind.RMF)] == [{"origin": "given"}]
@@ -124,7 +127,7 @@ def test_a_given_rmf_is_used_by_the_tools(tmp_path, archive, heasoft):
 
 
 def test_ray_traced_events_are_kept_while_their_key_stays(tmp_path, archive, heasoft):
-    engines = dict.fromkeys(OURS, "heasoft")
+    engines = dict.fromkeys(WITH_ARF, "heasoft")
     before, _ = run(tmp_path / "data", archive, engines)
     after, site = run(tmp_path / "data", archive, engines, responses={"minphoton": 50})
     assert before.find(Kind.RAYTRACE) == after.find(Kind.RAYTRACE)
@@ -137,3 +140,39 @@ def test_ray_traced_events_are_kept_while_their_key_stays(tmp_path, archive, hea
     assert old.entry["key"] != new.entry["key"]
     assert old.path != new.path
     assert f"{again.obsid}/{again.dataclass}/{new.path}" in site.store.sizes()
+
+
+def test_an_arf_of_too_few_photons_leaves_the_ray_traced_events(tmp_path, archive, heasoft):
+    engines = dict.fromkeys(WITH_ARF, "heasoft")
+    few = {"numphoton": 300}
+    made, _ = run(tmp_path / "data", archive, engines, responses=few)
+    of_step = made.of(Step.RESPONSES)
+    assert {item.kind for item in of_step} == {Kind.RMF, Kind.RAYTRACE, Kind.GROUPED_SPECTRUM}
+    [arf, *scripts] = (item for item in made.not_made if item.step == Step.RESPONSES)
+    assert (arf.kind, arf.why.partition("and")[2]) == (
+        Kind.ARF,
+        " xaarfgen makes no ARF of fewer than 100: in the recipe raise numphoton, or lower minphoton or the "
+        "upper end of erange",
+    )
+    assert [(item.kind, item.why) for item in scripts] == [(Kind.LOADER, f"{arf.name} was not made")] * 2
+    again, _ = run(tmp_path / "data", archive, engines, responses=few)
+    assert again == made
+    # Another grouping asks for the scripts anew, and still there is no ARF.
+    grouping = {"grouping": ("min:2", "opt")}
+    grouped, _ = run(tmp_path / "data", archive, engines, responses=few, spectra=grouping)
+    assert grouped.find(Kind.RAYTRACE) == made.find(Kind.RAYTRACE)
+    whys = [item.why for item in grouped.not_made if item.kind == Kind.LOADER]
+    assert whys == [item.why for item in scripts]
+
+
+def test_native_spectra_do_for_the_tools(tmp_path, archive, heasoft):
+    """What xtdrmf demands of the weighted map is in there."""
+    made, _ = run(tmp_path / "data", archive, {Step.EXPOSURE: "heasoft", Step.RESPONSES: "heasoft"})
+    assert made.steps[Step.EXTRACTION].engine == "native"
+    assert {Kind.RMF, Kind.ARF, Kind.RAYTRACE} <= {item.kind for item in made.of(Step.RESPONSES)}
+
+
+def test_a_native_exposure_map_gives_an_rmf_alone(tmp_path, archive, heasoft):
+    made, _ = run(tmp_path / "data", archive, {Step.RESPONSES: "heasoft"})
+    assert {item.kind for item in made.of(Step.RESPONSES)} == {Kind.RMF, Kind.GROUPED_SPECTRUM, Kind.LOADER}
+    assert [item.why for item in made.not_made if item.kind == Kind.ARF] == [NATIVE_MAP]

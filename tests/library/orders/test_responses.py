@@ -6,6 +6,7 @@ from tasks.core.errors import BadInput
 from tasks.library.manifest import Kind, Manifest, Role, Step
 from tasks.library.orders import order
 from tasks.library.orders.responses import (
+    NATIVE_MAP,
     NO_RMF,
     WITHOUT_HEASOFT,
     raytrace_key,
@@ -21,9 +22,10 @@ REMOTE = "https://nasa-heasarc.s3.amazonaws.com/caldb 20251115-aaaaaaaaaaaa"
 
 
 def engines(name="heasoft", **versions):
-    """All steps done natively, but the responses."""
+    """All steps done natively, but the responses and the exposure map that they need."""
     native = {step: {"name": "native", "versions": {"native": "1"}} for step in Step}
-    return native | {Step.RESPONSES: {"name": name, "versions": VERSIONS | versions}}
+    ours = {Step.RESPONSES: {"name": name, "versions": VERSIONS | versions}}
+    return native | ours | {Step.EXPOSURE: {"name": name, "versions": VERSIONS}}
 
 
 @pytest.fixture
@@ -220,6 +222,21 @@ def test_without_an_exposure_map_there_is_an_rmf_alone(responses):
     assert set(by_kind(made)) == {Kind.RMF}
     assert [item.kind for item in made.not_made] == [Kind.ARF]
     assert "no exposure map" in made.not_made[0].why
+
+
+def test_a_native_exposure_map_makes_no_arf(dataset, done):
+    asked = dataset(engines=engines() | {Step.EXPOSURE: {"name": "native", "versions": {"native": "1"}}})
+    made = order(Step.RESPONSES, asked, done(asked))
+    assert set(by_kind(made)) == {Kind.RMF}
+    assert whys(made) == {(Kind.ARF, None): NATIVE_MAP}
+    scripts = [item.spec for item in made.wanted if item.spec.kind == Kind.LOADER]
+    assert [spec.entry["files"]["arf"] for spec in scripts] == [None, None]
+
+
+def test_a_given_arf_needs_no_map_of_heasoft(dataset, done):
+    native = {Step.EXPOSURE: {"name": "native", "versions": {"native": "1"}}}
+    asked = dataset(engines=engines() | native, recipe={"responses": {"arf": __file__}})
+    assert set(by_kind(order(Step.RESPONSES, asked, done(asked)))) == {Kind.RMF, Kind.ARF}
 
 
 @pytest.mark.parametrize(

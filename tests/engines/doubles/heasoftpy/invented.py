@@ -47,6 +47,12 @@ def write_photons(path: Path, number: int) -> None:
     fits.HDUList([fits.PrimaryHDU(), traced, listed]).writeto(path, overwrite=True)
 
 
+def fewest_photons(path: Path) -> int:
+    """Photons of the energy that has the fewest."""
+    energies = fits.getdata(path, "RAYTRACE")["ENERGY"]
+    return int(np.unique(energies, return_counts=True)[1].min())
+
+
 def write_pixels(events: Path, path: Path) -> None:
     """The brightest pixel of each CCD as flickering during its first events."""
     with fits.open(events) as hdus:

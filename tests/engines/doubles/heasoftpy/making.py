@@ -1,6 +1,7 @@
 """What the tools make in the current directory: by the native engine where it can, invented elsewhere."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,13 +13,21 @@ from tasks.engines.native import exposure
 from tasks.engines.native.extraction import extract
 from tasks.engines.native.grouping import Beside, write_grouped
 from tasks.engines.native.net_curves import write_net_curve
-from tasks.xtend.geometry import DetPixels, det_to_sky
+from tasks.xtend.geometry import DetPixels, SkyPixels, det_to_sky, sky_to_det
 from tasks.xtend.grouping import GroupingKind, GroupingRule
 from tasks.xtend.nominal import Nominal
-from tasks.xtend.regions import read_region
+from tasks.xtend.regions import Region, read_region
 
 from . import invented
 from .tools import Given, Refusal, say
+
+OPTICS = {
+    "OPTAXISX": 739.8, "OPTAXISY": 757.3, "OPT_ROTD": 0.0, "OPTXFLIP": 1, "OPTYFLIP": -1,
+    "DET_XSCL": 0.048, "DET_YSCL": 0.048, "FOCALLEN": 5600.0,
+}  # fmt: skip
+"""How the telescope lies over the detector, which xaarfgen reads from an exposure map; invented."""
+MOST_COORDINATES = 11
+"""How many of a polygon coordpnt takes."""
 
 
 def extractor(given: Given) -> None:
@@ -86,8 +95,9 @@ def xaexpmap(given: Given) -> None:
         given["ehkfile"], ["double_gti.fits"], given["badimgfile"], {"1": output.name}, given["delta"],
         given["numphi"], given["maskcalsrc"], "none",
     )  # fmt: skip
-    if given["outmaptype"] == "EFFICIENCY":
-        with fits.open(output, mode="update") as hdus:
+    with fits.open(output, mode="update") as hdus:
+        hdus["OFFAXISHIST"].header.update(OPTICS)
+        if given["outmaptype"] == "EFFICIENCY":
             hdus[0].data = (hdus[0].data / max(hdus[0].data.max(), 1)).astype(np.float32)
             hdus[0].header["BUNIT"] = ""
 
@@ -146,26 +156,45 @@ def ftgrouppha(given: Given) -> None:
 
 
 def coordpnt(given: Given) -> None:
-    if (given["startsys"], given["stopsys"]) not in (("DET", "RADEC"), ("RADEC", "DET")):
-        raise Refusal(f"this double knows no way from {given['startsys']} to {given['stopsys']}")
-    if given["startsys"] != "DET":
-        raise Refusal("this double goes from DET to RADEC alone")
+    ways = {("DET", "RADEC"): to_sky, ("RADEC", "DET"): to_detector}
+    way = given["startsys"], given["stopsys"]
+    if way not in ways:
+        raise Refusal(f"this double knows no way from {way[0]} to {way[1]}")
+    lines = ways[way](read_region(Path(given["input"])), given)
+    Path(given["outfile"]).write_text("\n".join(["# Region file written by coordpnt.", *lines]) + "\n")
+
+
+def to_sky(region: Region, given: Given) -> Iterator[str]:
     nominal = Nominal(given["ranom"], given["decnom"], 0.0)
-    lines = ["# Region file written by coordpnt.", "fk5"]
-    for shape in read_region(Path(given["input"])).shapes:
+    yield "fk5"
+    for shape in region.shapes:
         det = DetPixels(np.array(shape.x[:1], float), np.array(shape.y[:1], float))
         ra, dec = nominal.world(det_to_sky(det, given["roll"]))
         sign = "+" if shape.include else "-"
         # As the tool writes it: every number with eight digits and marked as degrees.
         numbers = (ra[0], dec[0], shape.sizes[0] * 0.000491106681541)
-        lines.append(f"{sign}circle({','.join(f'{number:.8f}d' for number in numbers)})")
-    Path(given["outfile"]).write_text("\n".join(lines) + "\n")
+        yield f"{sign}circle({','.join(f'{number:.8f}d' for number in numbers)})"
+
+
+def to_detector(region: Region, given: Given) -> Iterator[str]:
+    nominal = Nominal(given["ranom"], given["decnom"], 0.0)
+    yield "physical"
+    for shape in region.pixel_shapes(nominal.wcs()):
+        if shape.kind == "polygon" and 2 * len(shape.x) > MOST_COORDINATES:
+            raise Refusal("Too many points in polygon")
+        det = sky_to_det(SkyPixels(np.array(shape.x), np.array(shape.y)), given["roll"])
+        places = np.stack([det.x, det.y], axis=1).ravel()
+        turned = [shape.angle - given["roll"]] if shape.kind in ("box", "ellipse") else []
+        numbers = ",".join(f"{number:.8f}" for number in (*places, *shape.sizes, *turned))
+        yield f"{'+' if shape.include else '-'}{shape.kind}({numbers})"
 
 
 def xtdrmf(given: Given) -> None:
     with fits.open(given["infile"]) as hdus:
         if hdus[0].data is None:
             raise Refusal("the spectrum has no WMAP")
+        if hdus[0].header.get("MTYPE1") != "DET":
+            raise Refusal("Invalid coordinate type in WMAP image")
     invented.write_rmf(Path(given["outfile"]))
 
 
@@ -173,9 +202,15 @@ def xaarfgen(given: Given) -> None:
     with fits.open(given["emapfile"]) as hdus:
         if "OFFAXISHIST" not in hdus:
             raise Refusal("emapfile has no OFFAXISHIST")
+        if lacking := OPTICS.keys() - hdus["OFFAXISHIST"].header.keys():
+            raise Refusal(f"Illegal division by zero: OFFAXISHIST has no {', '.join(sorted(lacking))}")
     traced = Path(given["xrtevtfile"])
     if not traced.exists():
         invented.write_photons(traced, given["numphoton"])
+    if invented.fewest_photons(traced) < given["minphoton"]:
+        # The tool ends well then, as here, and leaves no ARF.
+        say("Number of raytrace photons too low: statistical errors on ARF will be too large")
+        return
     low, high = (float(text) for text in given["erange"].split()[:2])
     invented.write_arf(Path(given["outfile"]), low, high)
 

@@ -21,8 +21,8 @@ xaexpmap
   outmaptype s a EXPOSURE EXPOSURE|EFFICIENCY | delta r a 0.5 0: | numphi i a 4 0:
   stopsys s h SKY DET|FOC|SKY | instmap s h CALDB | qefile s h CALDB | contamifile s h CALDB
   vigfile s h CALDB | obffile s h CALDB | fwfile s h CALDB | gvfile s h CALDB | maskcalsrc b h yes
-  fwtype s h FILE | specmode s h MONO MONO|SPEC | specfile s h NONE | specform s h FITS | energy r h 6.0
-  evperchan s h DEFAULT | abund r h 1 | cols r h 0 | covfac r h 1 | buffer i h -1 | clobber b h no
+  fwtype s h FILE | specmode s h MONO MONO|SPEC | specfile s h NONE | specform s h FITS | energy s h 6.0
+  evperchan s h DEFAULT | abund s h 1 | cols s h 0 | covfac s h 1 | buffer i h -1 | clobber b h no
   chatter i h 1 0:3 | logfile s h !DEFAULT | debug b h no | history b h yes
 ahbackscal
   infile s a | regfile s a | expfile s a | norm s h MAX | cleanup b h yes | clobber b h no | chatter i h 2 0:3
@@ -37,7 +37,7 @@ fimgbin
   nullval r h 0.0 | average b h no | copyprime b h yes | copyall b h no | clobber b h no
 lcmath
   infile s a | bgfile s a | outfile s a | multi r a 1. | multb r a 1. | addsubr b a no | addi r h 0.
-  addb r h 0. | docor b h yes | emin r h 0 | emax r h 0 | err_mode i h 1 1:2 | tchat i h 10 | lchat i h 0
+  addb r h 0. | docor b h yes | emin i h 0 | emax i h 0 | err_mode i h 1 1:2 | tchat i h 10 | lchat i h 0
 coordpnt
   input s a | outfile s a NONE | telescop s a | instrume s a | ra r a -999 | dec r a -999 | roll r a 0
   ranom r h -999 | decnom r h -999 | rollnom r h 0 | teldeffile s h CALDB | startsys s h LOWEST
@@ -56,21 +56,21 @@ xaarfgen
   regmode s a DET DET|RADEC | regionfile s a | mirrorfile s a CALDB | obstructfile s a CALDB
   frontreffile s a CALDB | backreffile s a CALDB | pcolreffile s a CALDB | scatterfile s a CALDB
   numphoton i a 20000 1: | sourcetype s a POINT POINT|FLATCIRCLE|BETAMODEL|IMAGE | imgfile s a NONE
-  nompntpars s h | teldeffile s h CALDB | obffile s h CALDB | fwfile s h CALDB | abund r h 1.0
-  cols r h 0.0 | covfac r h 1.0 | polydeg s h DEFAULT | minphoton i h 100 1: | betapars s h "0.50 0.60 5.0"
+  nompntpars s h | teldeffile s h CALDB | obffile s h CALDB | fwfile s h CALDB | abund s h 1.0
+  cols s h 0.0 | covfac s h 1.0 | polydeg s h DEFAULT | minphoton i h 100 1: | betapars s h "0.50 0.60 5.0"
   flatradius r h 10.0 | auxtransfile s h NONE | rmfthresh r h 1e-10 | seed i h 29075 | cleanup b h no
   clobber b h no | chatter i h 1 0:3
 xtdpipeline
   indir s a | outdir s a | steminputs s a | stemoutputs s a DEFAULT | entry_stage i a 1 1:3
-  exit_stage i h 2 1:3 | attitude s a | extended_housekeeping s h ALL | makefilter s h ALL | orbit s h ALL
-  obsgti s h ALL | housekeeping s h ALL | regionfile s h NONE | calc_hotpix b h no | calc_modegti b h yes
+  exit_stage i h 2 1:3 | attitude s a | extended_housekeeping s h ALL | makefilter s h ALL | orbit s a ALL
+  obsgti s a ALL | housekeeping s a ALL | regionfile s h NONE | calc_hotpix b h no | calc_modegti b h yes
   ra r h -999.99999 | dec r h -999.99999 | roll r h 0 | seed i h 0 0: | cleanup b h yes | clobber b h no
   chatter i h 2 0:3 | logfile s h !DEFAULT | numerrs i h 0
 searchflickpix
   infile s a | outfile s a | timecol s h TIME | chipcol s h CCD_ID | xcol s h ACTX | ycol s h ACTY
   chancol s h PI | gradecol s h GRADE | grade s h ALL | n_division i h 1 1: | cleanimg b h no
-  cellsize i h 7 1: | impfac r h 320 | logprob1 r h -5.6 | logprob2 r h -5.6 | iterate b h yes
-  flagedge b h no | bthresh i h 3 0: | duration b h no | sigma r h 3 | firstchip i h TLMIN
+  cellsize i a 7 1: | impfac r a 320 | logprob1 r a -5.6 | logprob2 r a -5.6 | iterate b h yes
+  flagedge b h no | bthresh i a 3 0: | duration b h no | sigma r h 3 | firstchip i h TLMIN
   lastchip i h TLMAX | xmin i h TLMIN | xmax i h TLMAX | ymin i h TLMIN | ymax i h TLMAX | chanmin i h TLMIN
   chanmax i h TLMAX | clobber b h no | chatter i h 1 0:3 | buffer i h -1 | logfile s h !DEFAULT
 coordevt
