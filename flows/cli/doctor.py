@@ -127,7 +127,7 @@ def _heasoft() -> list[Finding]:
     found, given = find_installation(), os.environ.get("HEADAS")
     come_with = "It comes with HEASoft (conda channel or source build), not from a Python package index."
     heasoft = (
-        Finding("HEASoft", Verdict.GOOD, f"{found.version or 'unknown version'} at {found.headas}")
+        _tools(found)
         if found.headas
         else Finding(
             "HEASoft",
@@ -142,6 +142,23 @@ def _heasoft() -> list[Finding]:
         else Finding("heasoftpy", Verdict.ABSENT, "not importable by this Python", come_with)
     )
     return [heasoft, heasoftpy, _caldb(found)]
+
+
+def _tools(found: "Installation") -> Finding:
+    """Whether it has the tools of every step: one that is old, or built in part, lacks some."""
+    from tasks.engines.heasoft.engine import COME_WITH, TOOLS
+
+    told = f"{found.version or 'unknown version'} at {found.headas}"
+    lacking = {step: absent for step, tools in TOOLS.items() if (absent := found.without(tools))}
+    if not lacking:
+        return Finding("HEASoft", Verdict.GOOD, told)
+    missing = dict.fromkeys(tool for tools in lacking.values() for tool in tools)
+    return Finding(
+        "HEASoft",
+        Verdict.ABSENT,
+        f"{told} has no {', '.join(missing)}: it cannot do {', '.join(lacking)}",
+        f"{COME_WITH}. Until it is complete auto means the native engine.",
+    )
 
 
 def _caldb(found: "Installation") -> Finding:
@@ -190,13 +207,11 @@ def _fits() -> Finding:
 
 def _queue(settings: Settings) -> Finding:
     """Which work queue this host can serve, and who has HEASoft by the ledger."""
-    from tasks.engines.choice import DEFAULT_QUEUE, HEASOFT_QUEUE
-    from tasks.engines.heasoft.installation import find_installation
+    from tasks.engines.choice import DEFAULT_QUEUE, HEASOFT_QUEUE, installed
     from tasks.library.ledger import Ledger
 
-    queues = (
-        f"{DEFAULT_QUEUE} alone" if find_installation().lacking else f"{DEFAULT_QUEUE} and {HEASOFT_QUEUE}"
-    )
+    engines = {each.name for each in installed()}
+    queues = f"{DEFAULT_QUEUE} and {HEASOFT_QUEUE}" if "heasoft" in engines else f"{DEFAULT_QUEUE} alone"
     known = ""
     if has_ledger(settings):
         try:

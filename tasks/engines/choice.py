@@ -8,7 +8,7 @@ from functools import partial
 
 from tasks.core.errors import BadInput, EnvironmentFault
 from tasks.engines.fitters import NEEDED, REGISTERED, fitters
-from tasks.engines.heasoft.engine import HEASoftEngine
+from tasks.engines.heasoft.engine import COME_WITH, HEASoftEngine
 from tasks.engines.heasoft.installation import find_installation
 from tasks.engines.interface import Engine
 from tasks.engines.native.engine import NativeEngine
@@ -86,8 +86,14 @@ def engine(name: str) -> Engine:
 
 
 def installed() -> tuple[Engine, ...]:
-    """The engines that this host has."""
-    return (NativeEngine(), *([] if find_installation().lacking else [HEASoftEngine()]))
+    """The engines that this host has; others cannot count on a HEASoft that does not do every step."""
+    heasoft = HEASoftEngine()
+    return (NativeEngine(), *([] if find_installation().lacking or not _complete(heasoft) else [heasoft]))
+
+
+def _complete(heasoft: HEASoftEngine) -> bool:
+    """Whether it can do every step."""
+    return not any(map(heasoft.can, STEPS))
 
 
 def register(site: Site) -> None:
@@ -106,7 +112,7 @@ def choose(
     registered: Iterable[Mapping[str, str]] | None = None,
     fitting: Iterable[Mapping[str, str]] = (),
 ) -> Chosen:
-    """Settle the engine of each step: HEASoft where it is asked for or, by `auto`, where it is there.
+    """Settle the engine of each step: HEASoft where it is asked for or, by `auto`, where it is all there.
 
     Parameters
     ----------
@@ -120,12 +126,15 @@ def choose(
     Raises
     ------
     EnvironmentFault
-        When HEASoft is asked for and is not there, or not in the version asked for.
+        When HEASoft is asked for and is not there, cannot do the step, or is not the version asked for.
     """
     asked = {step: getattr(recipe.engines, step) or recipe.engine for step in STEPS}
     heasoft = _heasoft(recipe, registered, asked)
     native = NativeEngine()
-    engines = {step: heasoft if heasoft and asked[step] != native.name else native for step in STEPS}
+    by_heasoft = {"heasoft", "auto"} if heasoft and _complete(heasoft) else {"heasoft"}
+    engines: dict[Step, Engine] = {
+        step: heasoft if heasoft and name in by_heasoft else native for step, name in asked.items()
+    }
     uses = {step: EngineUse(name=each.name, versions=each.versions()) for step, each in engines.items()}
     if recipe.fit.model is not None:
         uses[Step.FIT] = _of_fits(uses[Step.FIT], asked[Step.FIT], native, [*map(dict, fitting), fitters()])
@@ -139,25 +148,44 @@ def _heasoft(
     if set(asked.values()) == {"native"}:
         return None
     found = find_installation()
-    there = [*map(dict, registered or ()), *([] if found.lacking else [HEASoftEngine().versions()])]
-    if not there and "heasoft" not in asked.values():
+    here = [] if found.lacking else [HEASoftEngine()]
+    there = [*map(HEASoftEngine, registered or ()), *here]
+    steps = [step for step, name in asked.items() if name == HEASoftEngine.name]
+    if not there and not steps:
         return None
     if not there:
-        steps = ", ".join(step for step, name in asked.items() if name == "heasoft")
         elsewhere = "" if registered is None else ", nor has a worker registered it"
         raise EnvironmentFault(
-            f"the engine heasoft is asked for ({steps}) and is not here{elsewhere}: it lacks "
+            f"the engine heasoft is asked for ({', '.join(steps)}) and is not here{elsewhere}: it lacks "
             f"{'; '.join(found.lacking)}. xtendflow doctor tells more; the engine native needs none of it"
         )
-    pins = {"heasoft": recipe.heasoft.version, "caldb": recipe.heasoft.caldb}
+    newest = _newest(there, {"heasoft": recipe.heasoft.version, "caldb": recipe.heasoft.caldb})
+    if whys := [f"{step} ({why})" for step in steps if (why := newest.can(step))]:
+        raise EnvironmentFault(
+            f"the engine heasoft is asked for and cannot do {', '.join(whys)}: {COME_WITH}. "
+            "xtendflow doctor tells more; the engine native needs none of it"
+        )
+    return newest
+
+
+def _newest(there: Sequence[HEASoftEngine], pins: Mapping[str, str | None]) -> HEASoftEngine:
+    """The newest of those that have the pinned versions, where one that can do every step goes first.
+
+    Raises
+    ------
+    EnvironmentFault
+        When none has.
+    """
+    versions = {each: each.versions() for each in there}
     fitting = [
-        each for each in there if all(map(_fits, (each.get(name, "") for name in pins), pins.values()))
+        each for each in there if all(_fits(versions[each].get(name, ""), pin) for name, pin in pins.items())
     ]
     if not fitting:
         wanted = ", ".join(f"{name} {pin}" for name, pin in pins.items() if pin)
-        have = "; ".join(", ".join(f"{name} {each.get(name)}" for name in pins) for each in there)
+        have = "; ".join(", ".join(f"{name} {each.get(name)}" for name in pins) for each in versions.values())
         raise EnvironmentFault(f"the recipe asks for {wanted}, and there is only {have}")
-    return HEASoftEngine(max(fitting, key=partial(_newness, ("heasoft", "caldb", "heasoftpy"))))
+    names = ("heasoft", "caldb", "heasoftpy")
+    return max(fitting, key=lambda each: (_complete(each), _newness(names, versions[each])))
 
 
 def _of_fits(
@@ -179,9 +207,13 @@ def _of_fits(
 
 def _fits(given: str, pin: str | None) -> bool:
     """Whether a version is the pinned one; the day of a CALDB's index is enough."""
-    # An address goes before the version of a remote CALDB.
-    ways = (given, given.rpartition(" ")[2])
+    ways = (given, _bare(given))
     return pin is None or any(way == pin or way.startswith(f"{pin}-") for way in ways)
+
+
+def _bare(version: str) -> str:
+    """A version without the address that stands before that of a remote CALDB."""
+    return version.rpartition(" ")[2]
 
 
 def _newness(names: Sequence[str], versions: Mapping[str, str]) -> list[list[tuple[int, str]]]:
@@ -189,7 +221,7 @@ def _newness(names: Sequence[str], versions: Mapping[str, str]) -> list[list[tup
     return [
         [
             (int(part), "") if part.isdecimal() else (-1, part)
-            for part in re.findall(r"\d+|\D+", versions.get(name, ""))
+            for part in re.findall(r"\d+|\D+", _bare(versions.get(name, "")))
         ]
         for name in names
     ]

@@ -14,6 +14,8 @@ PFILES_FOLDER: Final = "pfiles"
 _QUIET: Final = {"PYTHONUNBUFFERED": "1", "HEADASNOQUERY": "1", "HEADASPROMPT": "/dev/null"}
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """The runner fills the cores with children; a child that fills them with threads would only be in the way."""
+_LONGEST: Final = 240
+"""Characters of a working directory: Fortran tools hold one in 255, and parameters lie in a folder of it."""
 _FULL: Final = ("No space left on device", "Disk quota exceeded")
 _LEAST_ROOM: Final = 1 << 20
 _KIB: Final = 1024
@@ -27,16 +29,21 @@ def environment(directory: Path) -> dict[str, str]:
     Raises
     ------
     EnvironmentFault
-        When HEASoft would take the directory for two.
+        When HEASoft would take the directory for two, or its path is too long for it.
     """
     given = {**os.environ, **_QUIET, **_ONE_THREAD}
     headas = os.environ.get("HEADAS")
     if not headas:
         return given
-    folder = directory.absolute() / PFILES_FOLDER
-    if {":", ";"} & set(str(folder)):
+    path = str(directory.absolute())
+    if {":", ";"} & set(path):
         raise EnvironmentFault(f"HEASoft cannot work in {directory}: the path has a colon or a semicolon")
-    return {**_caldb_tables(), **given, "PFILES": f"{folder};{headas}/syspfiles"}
+    if len(path) > _LONGEST:
+        raise EnvironmentFault(
+            f"HEASoft cannot work in {path}: the path has {len(path)} characters, and its tools cannot be "
+            f"trusted with more than {_LONGEST}; set XTENDFLOW_DATA to a shorter one"
+        )
+    return {**_caldb_tables(), **given, "PFILES": f"{path}/{PFILES_FOLDER};{headas}/syspfiles"}
 
 
 def _caldb_tables() -> dict[str, str]:

@@ -6,8 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.archive.catalogue.interface import Observation
-from tasks.archive.selection import basis
 from tasks.core.errors import BadInput, EnvironmentFault
 from tasks.core.settings import Settings
 from tasks.engines import choice
@@ -15,12 +13,17 @@ from tasks.engines.choice import STEPS, choose, engine, register
 from tasks.engines.fitters import REGISTERED, fitters
 from tasks.engines.heasoft import engine as heasoft_engine
 from tasks.engines.heasoft import installation
+from tasks.engines.heasoft.engine import TOOLS
 from tasks.engines.heasoft.installation import Installation
 from tasks.library.dataset import recipe_hash
 from tasks.library.manifest import Step
 from tasks.library.recipe import Engines, Recipe
 from tasks.library.site import open_site
 
+XRISM = ("xtdpipeline", "xaexpmap", "xtdrmf", "xaarfgen")
+"""The tools that an older HEASoft does not have."""
+UNABLE = {"processing", "exposure", "responses"}
+"""What it cannot do for want of them."""
 NAMES = st.sampled_from([None, "auto", "heasoft", "native"])
 
 
@@ -30,11 +33,18 @@ def versions(heasoft: str = "6.36", caldb: str = "20260115-aaaaaaaaaaaa", heasof
 
 @pytest.fixture
 def host(monkeypatch, tmp_path) -> Callable[..., None]:
-    """Says what is installed on this host."""
+    """Says what is installed on this host: a complete HEASoft, but for what is said."""
 
     def install(
-        heasoft: str | None = "6.36", caldb: str | None = "20260115-aaaaaaaaaaaa", py: str | None = "1.5"
+        heasoft: str | None = "6.36",
+        caldb: str | None = "20260115-aaaaaaaaaaaa",
+        py: str | None = "1.5",
+        without: tuple[str, ...] = (),
     ):
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        for tool in {tool for tools in TOOLS.values() for tool in tools}:
+            (tmp_path / "bin" / tool).touch()
+            (tmp_path / "bin" / tool).chmod(0o644 if tool in without else 0o755)
         found = Installation(headas=heasoft and tmp_path, version=heasoft, heasoftpy=py, caldb=caldb)
         monkeypatch.setattr(choice, "find_installation", lambda: found)
         monkeypatch.setattr(heasoft_engine, "find_installation", lambda: found)
@@ -99,73 +109,52 @@ def test_an_installation_with_a_hole_is_none(host, lacking):
         choose(Recipe(engine="heasoft"))
 
 
-@pytest.mark.usefixtures("bare")
-def test_a_scheduler_goes_by_what_workers_have():
-    assert names(Recipe(), versions()) == everywhere("heasoft")
-    assert choose(Recipe(), [versions()]).versions == versions()
+def test_to_auto_a_heasoft_without_xrisms_tools_is_not_there(host):
+    host("6.20", without=XRISM)
+    assert names(Recipe()) == everywhere("native")
+    # A step that asks for it by name is done with it, and no other one.
+    chosen = choose(Recipe.model_validate({"engines": {"extraction": "heasoft"}}))
+    assert {step: use.name for step, use in chosen.uses.items()} == everywhere("native", extraction="heasoft")
+    assert chosen.versions == {**versions("6.20"), "native": "1"}
+    assert not chosen.reprocesses
+    # What is settled asks by name for nothing that cannot be done.
+    assert choose(chosen.recipe) == chosen
 
 
-def test_steps_have_engines_of_their_own(host):
-    host()
-    recipe = Recipe.model_validate({"engine": "heasoft", "engines": {"extraction": "native"}})
-    assert names(recipe) == everywhere("heasoft", extraction="native")
-    chosen = choose(recipe)
-    assert (chosen.name, chosen.queue) == ("heasoft+native", "heasoft")
-    assert chosen.versions == {**versions(), "native": "1"}
-    recipe = Recipe.model_validate(
-        {"engine": "native", "engines": {"responses": "auto", "derived": "heasoft"}}
-    )
-    assert names(recipe) == everywhere("native", responses="heasoft", derived="heasoft")
-
-
-@pytest.mark.usefixtures("bare")
-@pytest.mark.parametrize(
-    "parts", [{"engine": "heasoft"}, {"engine": "native", "engines": {"responses": "heasoft"}}]
-)
-def test_heasoft_that_is_asked_for_and_absent_is_an_error_that_says_what_to_do(parts):
+@pytest.mark.parametrize("parts", [{"engine": "heasoft"}, {"engines": dict.fromkeys(UNABLE, "heasoft")}])
+def test_heasoft_that_is_asked_for_and_lacks_tools_is_an_error_that_names_them(host, parts):
+    host(without=XRISM)
     with pytest.raises(EnvironmentFault) as told:
         choose(Recipe.model_validate(parts))
     assert told.value.exit_status == 3
-    for word in ("responses", "headas-init.sh", "heasoftpy", "CALDB", "xtendflow doctor", "native"):
-        assert word in str(told.value)
+    assert str(told.value) == (
+        "the engine heasoft is asked for and cannot do "
+        "processing (the HEASoft of this host has no xtdpipeline), "
+        "exposure (the HEASoft of this host has no xaexpmap), "
+        "responses (the HEASoft of this host has no xtdrmf, xaarfgen): "
+        "XRISM's tools come with HEASoft 6.34 or newer. xtendflow doctor tells more; "
+        "the engine native needs none of it"
+    )
+
+
+def test_a_worker_with_every_tool_goes_before_a_newer_heasoft_of_this_host_without(host):
+    host("6.37", without=("xaarfgen",))
+    assert choose(Recipe(), [versions("6.34")]).versions == versions("6.34")
+    # Unless the recipe asks for the one that is here.
+    pinned = Recipe.model_validate({"heasoft": {"version": "6.37"}, "engines": {"exposure": "heasoft"}})
+    chosen = choose(pinned, [versions("6.34")])
+    assert chosen.uses[Step.EXPOSURE].versions == versions("6.37")
+    assert chosen.uses[Step.RESPONSES].name == "native"
 
 
 @pytest.mark.usefixtures("bare")
-@pytest.mark.parametrize(
-    ("registered", "told"), [(None, "is not here: it"), ((), "nor has a worker registered")]
-)
-def test_the_error_says_who_was_asked(registered, told):
-    with pytest.raises(EnvironmentFault, match=told):
-        choose(Recipe(engine="heasoft"), registered)
-
-
-@pytest.mark.usefixtures("bare")
-def test_a_new_version_that_a_worker_registers_is_why_observations_run_again():
-    row = Observation(obsid="900001010", name="N132D", ra=81.3, dec=-69.6)
-    before, after = [versions()], [versions(), versions("6.37")]
-
-    def decided(recipe, registered):
-        chosen = choose(recipe, registered)
-        return basis(row, chosen.recipe, chosen.versions)
-
-    old, new = decided(Recipe(), before), decided(Recipe(), after)
-    assert {name for name in old if old[name] != new[name]} == {"version of heasoft"}
-    pinned = Recipe.model_validate({"heasoft": {"version": "6.36"}})
-    assert decided(pinned, after) == old
-    native = Recipe(engine="native")
-    assert decided(native, after) == decided(native, before)
-
-
-@pytest.mark.usefixtures("bare")
-def test_the_newest_version_counts_as_people_sort_them():
-    registered = [
-        versions("6.9"),
-        versions("6.36", "20250101-b"),
-        versions("6.36", "20260115-a"),
-        versions("6.35.2"),
-    ]
-    assert choose(Recipe(), registered).versions == versions("6.36", "20260115-a")
-    assert choose(Recipe(), registered[::-1]).versions == versions("6.36", "20260115-a")
+def test_the_address_of_a_remote_caldb_does_not_make_it_older_or_newer():
+    remote, local = versions(caldb="https://host/caldb 20260115-a"), versions(caldb="20250101-b")
+    for registered in ([remote, local], [local, remote]):
+        assert choose(Recipe(), registered).versions == remote
+    remote, local = versions(caldb="https://host/caldb 20250101-b"), versions(caldb="20260115-a")
+    for registered in ([remote, local], [local, remote]):
+        assert choose(Recipe(), registered).versions == local
 
 
 @pytest.mark.usefixtures("bare")
@@ -275,6 +264,10 @@ def test_settling_twice_changes_nothing(overall, single):
 def test_a_host_tells_the_ledger_what_it_has(host, tmp_path):
     site = open_site(Settings(data=tmp_path))
     host(None, None, None)
+    register(site)
+    assert site.ledger.registered_versions("heasoft") == ()
+    # Others take what is registered for complete.
+    host(without=("xtdpipeline",))
     register(site)
     assert site.ledger.registered_versions("heasoft") == ()
     host()

@@ -6,17 +6,32 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
+
+from tasks.engines.heasoft.engine import TOOLS
 
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"),
 ]
 
-FAINT, EIGHTH = "900004010", "900002010"
-DAMAGED, NO_GOOD_TIME, NO_HOUSEKEEPING = "900011010", "900013010", "900014010"
+FAINT, EIGHTH, SPLIT = "900004010", "900002010", "900005010"
+ENDS = {
+    (EIGHTH, "31100010"): "done",
+    (EIGHTH, "32000010"): "done",
+    ("900003010", "300000a0"): "done",
+    (SPLIT, "30000010"): "done",
+    ("900007010", None): "skipped(not-public)",
+    ("900008010", None): "skipped(proprietary)",
+    ("900009010", None): "skipped(not-public)",
+    ("900011010", None): "failed(permanent)",
+    ("900012010", None): "failed(permanent)",
+    ("900013010", "30000010"): "skipped(no-data)",
+    ("900014010", None): "failed(permanent)",
+}
+"""An observation of each sort of data class, and what ends in another way; more would only take time."""
+WITHOUT_GOOD_TIME = "900013010"
 STEPS = ("processing", "exposure", "regions", "extraction", "derived", "responses", "fit")
-TOOLS = {"xtdpipeline", "xaexpmap", "fimgbin", "coordpnt", "extractor", "ahbackscal", "lcmath", "ftgrouppha",
-         "xtdrmf", "xaarfgen"}  # fmt: skip
 SMALL = """
 [images]
 bands = ["0.6-10"]
@@ -42,33 +57,49 @@ def tools(place):
     return [json.loads(line) for line in Path(place.variables["HEASOFT_DOUBLE_LOG"]).read_text().splitlines()]
 
 
+def asked_for(manifests, step):
+    """The tools that a step has called."""
+    records = [manifest["steps"][step] for manifest in manifests]
+    calls = [call["parameters"] for record in records for call in record["calls"]]
+    calls += [record["facts"]["reprocessing"] for record in records if "reprocessing" in record["facts"]]
+    return {call["tool"] for call in calls if "tool" in call}
+
+
+def products(manifest, kind, role=None):
+    """The products of a kind."""
+    found = [item for item in manifest["products"] if item["kind"] == kind]
+    return [item for item in found if role in (None, item["role"])]
+
+
 def engines(manifest):
     return {step: record["engine"] for step, record in manifest["steps"].items()}
 
 
 def test_an_archive_in_parallel_on_all_cores(heasoft, small):
-    words = ("--engine", "heasoft", *small)
-    swept = heasoft.sweep(EIGHTH, DAMAGED, NO_GOOD_TIME, NO_HOUSEKEEPING, more=words)
-    failing = {(obsid, None): "failed(permanent)" for obsid in (DAMAGED, NO_HOUSEKEEPING)}
+    obsids = dict.fromkeys(obsid for obsid, _ in ENDS)
+    swept = heasoft.sweep(*obsids, more=("--engine", "heasoft", *small))
     assert swept.status == 1, swept.err
-    states = swept.states.items()
-    assert {dataset: state for dataset, state in states if state.startswith("failed")} == failing, swept.err
+    assert swept.states == ENDS, swept.err
     heasoft.check_store()
-    done = [dataset for dataset, state in swept.states.items() if state == "done"]
+    done = {f"{obsid}/{dataclass}": obsid for (obsid, dataclass), state in ENDS.items() if state == "done"}
     manifests = heasoft.manifests()
-    assert {f"{obsid}/{dataclass}" for obsid, dataclass in done} <= manifests.keys()
-    for obsid, dataclass in done:
-        manifest = manifests[f"{obsid}/{dataclass}"]
+    assert manifests.keys() == done.keys()
+    for manifest in manifests.values():
         assert engines(manifest) == dict.fromkeys(STEPS, "heasoft")
+        run = manifest["steps"]["processing"]["facts"]["reprocessing"]
+        assert min(run["seconds"], run["memory"], run["disk"]) > 0
         for record in manifest["steps"].values():
             assert record["versions"].items() >= {"heasoft": "6.36", "heasoftpy": "1.5"}.items()
             assert record["versions"]["caldb"]
+    assert len(products(manifests[f"{SPLIT}/30000010"], "cleaned-events")) == 2
+    # What a host is asked for before it is taken for able is what the steps call.
+    assert {step: asked_for(manifests.values(), step) for step in STEPS} == {
+        step: set(tools) for step, tools in TOOLS.items()
+    }
     notes = tools(heasoft)
-    assert {note["tool"] for note in notes} == TOOLS
     # The pipeline runs once for an observation, however many datasets it has.
     pipelines = [note for note in notes if note["tool"] == "xtdpipeline" and note["what"] == "begins"]
-    observations = {obsid for obsid, _ in done} | {NO_GOOD_TIME}
-    assert len(pipelines) == len(observations)
+    assert len(pipelines) == len({*done.values(), WITHOUT_GOOD_TIME})
     check_apart(notes, heasoft.folder)
     assert list((heasoft.folder / "scratch").glob("*/*")) == []
 
@@ -147,15 +178,36 @@ def test_what_depends_on_the_host_and_its_caldb(heasoft, place, small):
 
 
 def test_a_tool_that_fails_is_the_reason_of_its_dataset_alone(heasoft, small):
-    broken = heasoft.with_variables(HEASOFT_DOUBLE="xaarfgen=half")
-    swept = broken.sweep(FAINT, more=("--engine", "native", "--step-engine", "responses=heasoft", *small))
+    words = ("--engine", "heasoft", "--step-engine", "extraction=native", *small)
+    swept = heasoft.with_variables(HEASOFT_DOUBLE="xaarfgen=half").sweep(FAINT, more=words)
     assert swept.status == 1
     assert swept.states == {(FAINT, "30000010"): "failed(software)"}
     (result,) = swept.summary["results"]
     assert "xaarfgen ended with exit status 104" in result["standing"]["reason"]
     assert "HDUs are missing" in result["standing"]["reason"]
-    (manifest,) = broken.manifests().values()
+    (manifest,) = heasoft.manifests().values()
     # What was finished before is published.
     assert "derived" in manifest["steps"]
     assert not [item for item in manifest["products"] if item["step"] == "responses"]
-    assert list((broken.folder / "scratch").glob("*/*")) == []
+    assert list((heasoft.folder / "scratch").glob("*/*")) == []
+
+    # Where it works again, the rest is made: reprocessed with HEASoft, extracted natively.
+    swept = heasoft.sweep(FAINT, more=words)
+    assert swept.status == 0, swept.err
+    begun = [note["tool"] for note in tools(heasoft) if note["what"] == "begins"]
+    assert [begun.count(tool) for tool in ("xtdpipeline", "extractor", "xtdrmf")] == [1, 0, 2]
+    (manifest,) = heasoft.manifests().values()
+    assert engines(manifest) == {**dict.fromkeys(STEPS, "heasoft"), "extraction": "native"}
+    stem = f"xrism-xtend-obsid{FAINT}-dataclass30000010"
+    source = f"{stem}-ra34.4983-dec-5.0124-radius0.0333deg"
+    (spectrum,) = products(manifest, "spectrum", "source")
+    assert Path(spectrum["path"]).name == f"{source}-enALL-spectrum.fits"
+    assert [Path(item["path"]).name for item in products(manifest, "rmf")] == [f"{stem}.rmf"]
+    assert [Path(item["path"]).name for item in products(manifest, "arf")] == [f"{source}-enALL.arf"]
+    folder = heasoft.folder / "store" / FAINT / "30000010"
+    assert fits.getval(folder / spectrum["path"], "ENGINE", "SPECTRUM") == "native"
+    # xtdrmf was given the native spectrum.
+    log = (heasoft.folder / "logs" / FAINT / "30000010.log").read_text().splitlines()
+    calls = [json.loads(line[2:]) for line in log if line.startswith('# {"function":')]
+    inputs = [call["inputs"] for call in calls if call["parameters"].get("tool") == "xtdrmf"]
+    assert [set(given.values()) for given in inputs] == [{str(folder / spectrum["path"])}] * 2

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
+from typing import Final
 
 from tasks.engines.heasoft.installation import find_installation
 from tasks.engines.interface import StepInputs
@@ -25,6 +26,19 @@ _PLANNERS = {
     Step.FIT: "fit",
 }
 """The module of this package that plans a step."""
+
+TOOLS: Final[Mapping[Step, tuple[str, ...]]] = {
+    Step.PROCESSING: ("xtdpipeline",),
+    Step.EXPOSURE: ("xaexpmap", "fimgbin"),
+    Step.REGIONS: ("coordpnt",),
+    Step.EXTRACTION: ("extractor", "ahbackscal"),
+    Step.DERIVED: ("lcmath", "ftgrouppha"),
+    Step.RESPONSES: ("xtdrmf", "coordpnt", "xaarfgen", "ftgrouppha"),
+    Step.FIT: (),
+}
+"""What a step needs of HEASoft; tools that only some recipes ask for do not count."""
+
+COME_WITH: Final = "XRISM's tools come with HEASoft 6.34 or newer"
 
 
 class HEASoftEngine:
@@ -57,8 +71,14 @@ class HEASoftEngine:
         return {"xtendflow": version("xtendflow")}
 
     def can(self, step: Step) -> str | None:
-        """It can do every step; the order refuses ARFs that its version cannot make, and says why."""
-        return None if step in _PLANNERS else f"the {self.name} engine has no step {step}"
+        """A step needs its tools; the order refuses ARFs that a version cannot make, and says why.
+
+        Of another host only versions are known; it has told them because it has all the tools.
+        """
+        if step not in _PLANNERS:
+            return f"the {self.name} engine has no step {step}"
+        missing = find_installation().without(TOOLS[step]) if self._versions is None else ()
+        return f"the HEASoft of this host has no {', '.join(missing)}" if missing else None
 
     def plan(self, step: Step, inputs: StepInputs, products: Sequence[Wanted]) -> list[Call]:
         """The tools' calls in order, the last of which names and checks the products."""

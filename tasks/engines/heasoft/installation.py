@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -46,6 +47,10 @@ class Installation:
         }
         return tuple(name for name, found in lacking.items() if not found)
 
+    def without(self, tools: Iterable[str]) -> tuple[str, ...]:
+        """Those of some tools that are not here: a HEASoft may be built in part, or be older than they."""
+        return tuple(tool for tool in tools if not (self.headas and _has(self.headas / "bin", tool)))
+
     def versions(self) -> dict[str, str]:
         """The versions of a complete installation, as they are part of fingerprints.
 
@@ -63,6 +68,11 @@ class Installation:
             "heasoftpy": self.heasoftpy,
             "caldb": _caldb_version(self.caldb),
         }
+
+
+def _has(folder: Path, tool: str) -> bool:
+    """Whether heasoftpy finds a tool: a program, or a script that it has a Python run."""
+    return os.access(folder / tool, os.X_OK) or (folder / f"{tool}.py").is_file()
 
 
 # Once for each process: files of an installation in use do not change, and a mirror is asked once.

@@ -103,7 +103,13 @@ def folder_of(scratch: Path, dataset: Dataset) -> Path:
 
 
 def record_in(folder: Path) -> dict[str, Any]:
-    """What was noted of the run that filled a folder: `tool`, `parameters`, `versions`, `seconds`, `files`.
+    """What was noted of the run that filled a folder.
+
+    Returns
+    -------
+    dict
+        `tool`, `parameters`, `versions`, `seconds`, `memory` and `disk` in bytes, `files`; `defaults` where
+        the tool took some.
 
     Raises
     ------
@@ -129,10 +135,13 @@ def _keep(directory: Path, result: CallResult, dataset: Dataset, folder: Path) -
     aside = directory / "kept"
     files = xtdpipeline.outputs_in(directory / "0")
     record = {
+        **result.report.facts,
         "tool": result.call.parameters["tool"],
         "parameters": result.call.parameters["parameters"],
         "versions": dataset.engine_of(Step.PROCESSING).versions,
         "seconds": round(result.seconds, 3),
+        "memory": result.memory,
+        "disk": result.disk,
         "files": [path.name for path in files],
     }
     try:

@@ -27,6 +27,7 @@ PIPELINE = [
     *[f"{UF}{end}.gz" for end in ("a0exp.fits", "tel.gti", "mode.gti")],
     *[f"{UF}p0{name}_uf.evt.gz" for name in CLASSES],
 ]
+TOLD = {"defaults": {"xtdpipeline": {"regionfile": "NONE"}}}
 MADE = [f"xa{OBSID}xtd_p0{name}{end}" for name in CLASSES for end in (".bimg", "_cl.evt")]
 
 
@@ -66,7 +67,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
         (directory / "out").mkdir(parents=True)
         for name in (*MADE, f"xa{OBSID}xtd_p031100010_uf.evt"):
             (directory / "out" / name).write_text(name)
-        return CallResult(call, Report(), 1.25)
+        return CallResult(call, Report(facts=TOLD), 1.25, memory=3 << 20, disk=5 << 20)
 
     monkeypatch.setattr(reprocessing, "run_call", run_call)
     return calls
@@ -107,6 +108,8 @@ def test_the_pipeline_runs_once_for_all_datasets(site, runs, complete):
     assert seen["files"] == sorted(MADE)
     assert seen["versions"] == {"heasoft": "6.36"}
     assert (seen["tool"], seen["seconds"]) == ("xtdpipeline", 1.25)
+    assert (seen["memory"], seen["disk"]) == (3 << 20, 5 << 20)
+    assert seen["defaults"] == {"xtdpipeline": {"regionfile": "NONE"}}
     assert seen["parameters"] == call.parameters["parameters"]
 
 

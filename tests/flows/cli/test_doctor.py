@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.engines.heasoft.engine import TOOLS
 from tasks.library.ledger import Ledger
 
 
@@ -24,10 +25,11 @@ def findings(xtendflow):
 def heasoft(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Something that looks like HEASoft with its Python interface and CALDB."""
     root = tmp_path / "heasoft [6.36]"
-    tool = root / "bin" / "fversion"
-    tool.parent.mkdir(parents=True)
-    tool.write_text("#!/bin/sh\necho 'HEASoft V6.36'\n")
-    tool.chmod(0o755)
+    (root / "bin").mkdir(parents=True)
+    for name in ("fversion", *(tool for tools in TOOLS.values() for tool in tools)):
+        tool = root / "bin" / name
+        tool.write_text("#!/bin/sh\necho 'HEASoft V6.36'\n")
+        tool.chmod(0o755)
     package = root / "lib" / "heasoftpy"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise SystemExit('it must not be imported')\n__version__ = '1.5'")
@@ -71,6 +73,28 @@ def test_with_heasoft(findings, xtendflow, heasoft):
     )
     assert found["Work queue"]["detail"] == "this host can serve default and heasoft"
     assert f"6.36 at {heasoft}" in xtendflow("doctor").out
+
+
+def test_a_heasoft_without_xrisms_tools(findings, heasoft):
+    for tool in ("xtdpipeline", "xaarfgen"):
+        (heasoft / "bin" / tool).unlink()
+    found = findings()
+    assert found["HEASoft"] == {
+        "what": "HEASoft",
+        "verdict": "absent",
+        "detail": f"6.36 at {heasoft} has no xtdpipeline, xaarfgen: it cannot do processing, responses",
+        "advice": "XRISM's tools come with HEASoft 6.34 or newer. Until it is complete auto means the native "
+        "engine.",
+    }
+    assert found["Work queue"]["detail"] == "this host can serve default alone"
+    # What it has of HEASoft is good for the other steps.
+    assert {found[name]["verdict"] for name in ("heasoftpy", "CALDB")} == {"good"}
+
+
+def test_a_tool_that_two_steps_need_is_named_once(findings, heasoft):
+    (heasoft / "bin" / "ftgrouppha").chmod(0o644)
+    detail = findings()["HEASoft"]["detail"]
+    assert detail.endswith("has no ftgrouppha: it cannot do derived, responses")
 
 
 @pytest.mark.parametrize(
