@@ -44,8 +44,8 @@ def net_parameters(output: str, scale: float, errors: Errors) -> dict[str, str |
         "addi": 0.0,
         "addb": 0.0,
         "docor": True,
-        "emin": 0.0,
-        "emax": 0.0,
+        "emin": 0,
+        "emax": 0,
         "err_mode": _ERROR_MODES[errors],
     }
 

@@ -5,6 +5,7 @@ that counts and exposure agree.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -156,13 +157,15 @@ def clip(output: str, **given: Any) -> Report:
     SoftwareFault
         When there is not one list.
     """
-    report = run_tool(**given)
+    return run_tool(then=partial(_name_list, output), **given)
+
+
+def _name_list(output: str) -> None:
     lists = sorted(Path().glob("*.fpix*"))
     if len(lists) != 1:
         names = ", ".join(path.name for path in lists) or "none"
         raise SoftwareFault(f"xtdpixclip should have made one list of pixels (.fpix); there is {names}")
     lists[0].rename(output)
-    return report
 
 
 def cut(events: Path, pixels: Path, output: Path) -> int:

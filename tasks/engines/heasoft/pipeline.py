@@ -105,7 +105,7 @@ def take(
     bad_pixels : str or None
         Its bad-pixel image.
     lists : mapping
-        Event file → list of its flickering pixels.
+        Event file → list of the flickering pixels that were found in it.
     outputs : mapping
         What to hand on → under which name: event files, the bad-pixel image, and `pixels.fits` for the
         pixels of all lists.
@@ -137,8 +137,11 @@ def take(
     facts: dict[str, Any] = {**examined.facts, "reprocessing": dict(reprocessing)}
     told: tuple[Caution, ...] = ()
     if lists:
-        lost = {name: flickering.cut(Path(name), Path(lists[name]), Path(f"kept_{name}")) for name in events}
+        # By the list of all parts, which the exposure map goes by.
         found = flickering.merge([Path(name) for name in lists.values()], Path(f"kept_{PIXELS}"))
+        lost = {
+            name: flickering.cut(Path(name), Path(f"kept_{PIXELS}"), Path(f"kept_{name}")) for name in events
+        }
         told = flickering.bright_pixels(Path(f"kept_{PIXELS}"), sum(lost.values()), facts["events"])
         facts |= {"events": facts["events"] - sum(lost.values())}
         facts |= {"flickering": {"pixels": found, "events": sum(lost.values())}}

@@ -41,7 +41,7 @@ def test_how_a_grouping_is_asked_for(rule, asked):
 def test_a_net_curve(errors, mode):
     assert net_parameters("net0.fits", 0.4321, errors) == {
         "infile": "source.lc", "bgfile": "background.lc", "outfile": "net0.fits", "multi": 1.0,
-        "multb": 0.4321, "addsubr": False, "addi": 0.0, "addb": 0.0, "docor": True, "emin": 0.0, "emax": 0.0,
+        "multb": 0.4321, "addsubr": False, "addi": 0.0, "addb": 0.0, "docor": True, "emin": 0, "emax": 0,
         "err_mode": mode,
     }  # fmt: skip
 

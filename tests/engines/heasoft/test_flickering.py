@@ -138,17 +138,27 @@ def test_clipping_is_one_call_that_finds_its_list():
     ("made", "reason"), [([], "there is none"), (["a.fpix", "b.fpix"], "a.fpix, b.fpix")]
 )
 def test_a_clip_must_leave_one_list(tmp_path, monkeypatch, made, reason):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(flickering, "run_tool", lambda **_: [Path(name).touch() for name in made])
+    clips(tmp_path, monkeypatch, *made)
     with pytest.raises(SoftwareFault, match=f"one list of pixels.*{reason}"):
         flickering.clip("list.fits", tool="xtdpixclip")
 
 
 def test_the_list_of_a_clip_gets_its_name(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(flickering, "run_tool", lambda **_: Path("clip_1.fpix").write_text("pixels"))
+    clips(tmp_path, monkeypatch, "clip_1.fpix")
     flickering.clip("list.fits", tool="xtdpixclip")
     assert Path("list.fits").read_text() == "pixels"
+
+
+def clips(folder: Path, monkeypatch: pytest.MonkeyPatch, *made: str) -> None:
+    """Has xtdpixclip leave some files in a folder, which becomes the working directory."""
+    monkeypatch.chdir(folder)
+
+    def run(then, **_):
+        for name in made:
+            Path(name).write_text("pixels")
+        then()
+
+    monkeypatch.setattr(flickering, "run_tool", run)
 
 
 def test_events_of_a_pixel_are_cut_while_it_flickers(tmp_path):

@@ -1,6 +1,7 @@
 """A dataset's share of a reprocessed observation: planned, checked, cut and handed on."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -239,27 +240,50 @@ def test_a_pipeline_that_leaves_out_good_time_is_at_fault():
         take(**given(missing={"taken.second.evt": "events0.evt"}))
 
 
+def write_list(name: str, events: Any, number: int) -> np.ndarray:
+    """List the pixel of an event for all the time; which events lie on it."""
+    pixel = events[number]
+    values = {key: pixel[key] for key in ("CCD_ID", "ACTX", "ACTY", "DETX", "DETY")}
+    values |= {"START": events["TIME"].min(), "STOP": events["TIME"].max()}
+    table = fits.BinTableHDU.from_columns(
+        [
+            fits.Column(key, "D" if key in ("START", "STOP") else "J", array=np.array([value]))
+            for key, value in values.items()
+        ],
+        name="PIXELS",
+    )
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(name)
+    return np.all([events[key] == pixel[key] for key in ("CCD_ID", "ACTX", "ACTY")], axis=0)
+
+
+@pytest.mark.usefixtures("working_directory")
+def test_all_parts_are_cut_by_the_pixels_of_all():
+    events = fits.getdata("events0.evt", "EVENTS")
+    shutil.copyfile("events0.evt", "events1.evt")
+    lost = write_list("list0.fits", events, 7) | write_list("list1.fits", events, 8)
+    report = take(
+        **given(
+            events=["events0.evt", "events1.evt"],
+            lists={"events0.evt": "list0.fits", "events1.evt": "list1.fits"},
+            outputs={"events0.evt": "taken.evt", "events1.evt": "second.evt", "pixels.fits": "taken.fpix"},
+        )
+    )
+    assert report.facts["flickering"] == {"pixels": 2, "events": 2 * lost.sum()}
+    for name in ("taken.evt", "second.evt"):
+        assert fits.getheader(name, "EVENTS")["NAXIS2"] == len(events) - lost.sum()
+
+
 @pytest.mark.usefixtures("working_directory")
 def test_events_on_flickering_pixels_are_left_out_and_counted():
     events = fits.getdata("events0.evt", "EVENTS")
     pixel = events[7]
-    values = {name: pixel[name] for name in ("CCD_ID", "ACTX", "ACTY", "DETX", "DETY")}
-    values |= {"START": events["TIME"].min(), "STOP": events["TIME"].max()}
-    table = fits.BinTableHDU.from_columns(
-        [
-            fits.Column(name, "D" if name in ("START", "STOP") else "J", array=np.array([value]))
-            for name, value in values.items()
-        ],
-        name="PIXELS",
-    )
-    fits.HDUList([fits.PrimaryHDU(), table]).writeto("list0.fits")
+    lost = write_list("list0.fits", events, 7).sum()
     report = take(
         **given(
             lists={"events0.evt": "list0.fits"},
             outputs={"events0.evt": "taken.evt", "pixels.fits": "taken.fpix"},
         )
     )
-    lost = np.all([events[name] == pixel[name] for name in ("CCD_ID", "ACTX", "ACTY")], axis=0).sum()
     assert report.facts["flickering"] == {"pixels": 1, "events": lost}
     assert "flickering-source" not in {caution.id for caution in report.cautions}
     assert report.facts["events"] == len(events) - lost
