@@ -73,7 +73,12 @@ class Attempting:
         )
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(_keep, self._held.site, self._attempt)
+        try:
+            await carried_out(_SCRIBE, _keep, self._held.site, self._attempt)
+        except asyncio.CancelledError as exc:
+            # What has begun in the books has to end there, too.
+            await self.__aexit__(type(exc), exc, exc.__traceback__)
+            raise
         return self
 
     async def __aexit__(

@@ -136,8 +136,9 @@ def stall(monkeypatch: pytest.MonkeyPatch) -> Stall:
 
 
 async def until(event: threading.Event) -> None:
-    while not event.is_set():
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        while not event.is_set():
+            await asyncio.sleep(0.01)
 
 
 def test_others_go_on_while_an_end_is_written(site, stall):
@@ -175,6 +176,33 @@ def test_an_end_is_noted_however_often_a_run_is_cancelled(site, stall, times):
         with pytest.raises(asyncio.CancelledError):
             await running
 
+    asyncio.run(main())
+    assert both(site).standing == Standing(state=State.WAITING, reason="it was interrupted")
+
+
+def test_who_is_cancelled_while_the_beginning_is_noted_has_an_end(site, monkeypatch):
+    begun, over, keep = threading.Event(), threading.Event(), logbook._keep
+
+    def slowly(site: Site, attempt: Attempt) -> None:
+        if not attempt.ended:
+            begun.set()
+            assert over.wait(30)
+        keep(site, attempt)
+
+    async def work() -> None:
+        async with claim(site, OBSID) as held, Attempting(held, **SIMPLE):
+            raise AssertionError("it was cancelled before")
+
+    async def main() -> None:
+        running = asyncio.create_task(work())
+        await until(begun)
+        running.cancel()
+        await asyncio.sleep(0.01)
+        over.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    monkeypatch.setattr(logbook, "_keep", slowly)
     asyncio.run(main())
     assert both(site).standing == Standing(state=State.WAITING, reason="it was interrupted")
 
